@@ -1,0 +1,2 @@
+export { defaultRecipe, recipeSchema } from './recipe.ts';
+export type { Recipe } from './recipe.ts';

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+
+const globs = z.array(z.string().min(1).max(256)).max(1_000);
+
+/**
+ * How to quantize. Every field has a default; `{}` is the default recipe: BN folded, weights int8 symmetric per channel
+ * in [−127, 127], activations uint8 affine by moving min-max, empirical bias correction, final Softmax and outputs float.
+ */
+export const recipeSchema = z
+  .strictObject({
+    weights: z
+      .strictObject({
+        granularity: z.enum(['perChannel', 'perTensor']).default('perChannel'),
+        symmetric: z.boolean().default(true),
+        bits: z.int().min(2).max(8).default(8),
+        calibrator: z.enum(['minMax', 'mse']).default('minMax'),
+      })
+      .prefault({}),
+    /** 'none' is weight-only. */
+    activations: z
+      .union([
+        z.literal('none'),
+        z.strictObject({
+          /** true: int8 with zero point 0 (TensorRT). */
+          symmetric: z.boolean().default(false),
+          bits: z.int().min(2).max(8).default(8),
+          calibrator: z.enum(['minMax', 'movingMinMax', 'percentile', 'entropy', 'mse']).default('movingMinMax'),
+          /** Share of values kept inside the range, for 'percentile'. */
+          percentile: z.number().min(90).max(100).default(99.99),
+        }),
+      ])
+      .prefault({}),
+    /** Applied before ranges are taken. */
+    equalization: z.boolean().default(false),
+    biasCorrection: z.enum(['none', 'empirical', 'analytic']).default('empirical'),
+    /** Nodes that stay float: by name or glob, or by operator type. */
+    exclude: z.strictObject({ nodes: globs.default([]), opTypes: globs.default([]) }).prefault({}),
+    /** Ranges set by hand, by value name. */
+    overrides: z.record(z.string(), z.strictObject({ min: z.number(), max: z.number() })).default({}),
+    /** At most this many calibration samples are used, chosen by seed; all if absent. */
+    calibrationSamples: z.int().positive().optional(),
+    seed: z.int().nonnegative().default(0),
+    /** Largest loss of top-1 in points (labelled) or disagreement in per cent (unlabelled) that still passes. */
+    accuracyBudget: z.number().min(0).max(100).default(2),
+  })
+  .meta({ id: 'Recipe' });
+
+export type Recipe = z.infer<typeof recipeSchema>;
+
+export const defaultRecipe: Recipe = recipeSchema.parse({});
