@@ -2,3 +2,4 @@ export { BATCH, CANONICAL_OPSET } from './graph.ts';
 export type { AttributeValue, Graph, Node, ValueType } from './graph.ts';
 export type { FloatExecutor, FloatSession } from './floatExecutor.ts';
 export type * from './quantizedGraph.ts';
+export { numberAttribute, numbersAttribute, stringAttribute, tensorAttribute } from './attributes.ts';

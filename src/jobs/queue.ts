@@ -1,3 +1,4 @@
+import type { Problem } from '../base/index.ts';
 import type { JobProgress, JobRecord, JobSpec } from '../store/index.ts';
 
 /** A change of one job, for followers (SSE). The last event of a job is its end. */
@@ -34,5 +35,5 @@ export interface ClaimedJob {
   renew(): Promise<boolean>;
   progress(progress: JobProgress): Promise<boolean>;
   succeed(result: { resultVersion: number }): Promise<boolean>;
-  fail(problem: import('../base/index.ts').Problem): Promise<boolean>;
+  fail(problem: Problem): Promise<boolean>;
 }
