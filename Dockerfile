@@ -1,11 +1,12 @@
-# Production packages only, for this platform only.
+# Production packages only, for this platform only. All native parts are prebuilt: no install script has to run.
 FROM node:24-bookworm-slim AS packages
 WORKDIR /octet
 ENV ONNXRUNTIME_NODE_INSTALL=skip
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --no-audit --no-fund \
- && find node_modules/onnxruntime-node/bin/napi-v6 -mindepth 2 -maxdepth 2 \
-      ! -path "*/linux/$(node -p process.arch)" -exec rm -rf {} +
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+ && cd node_modules/onnxruntime-node/bin/napi-v6 \
+ && find . -mindepth 1 -maxdepth 1 ! -name linux -exec rm -rf {} + \
+ && find linux -mindepth 1 -maxdepth 1 ! -name "$(node -p process.arch)" -exec rm -rf {} +
 
 FROM node:24-bookworm-slim
 WORKDIR /octet
