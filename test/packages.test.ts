@@ -15,9 +15,9 @@ interface Lock {
 }
 
 const root = resolve(import.meta.dirname, '..');
-const readJson = <T>(file: string): T => JSON.parse(readFileSync(resolve(root, file), 'utf8')) as T;
-const manifest = readJson<Manifest>('package.json');
-const lock = readJson<Lock>('package-lock.json');
+const readJson = (file: string): unknown => JSON.parse(readFileSync(resolve(root, file), 'utf8'));
+const manifest = readJson('package.json') as Manifest;
+const lock = readJson('package-lock.json') as Lock;
 
 describe('packages', () => {
   it('are pinned to exact versions', () => {

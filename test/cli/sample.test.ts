@@ -1,16 +1,28 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import yauzl from 'yauzl';
+import * as yauzl from 'yauzl';
 import { encodeDigit, readDigits, readDigitsModel, zipDigits } from '../../src/cli/sample/digits.ts';
 import { writeZip } from '../../src/cli/sample/zip.ts';
 
+/** The part of yauzl that reads a buffer. */
+interface ZipReader {
+  fromBufferPromise(
+    bytes: Buffer,
+    options: { validateEntrySizes: boolean },
+  ): Promise<{
+    eachEntry(): AsyncIterable<{ readonly fileName: string }>;
+    openReadStreamPromise(entry: { readonly fileName: string }): Promise<AsyncIterable<Buffer>>;
+  }>;
+}
+
 async function unzip(bytes: Uint8Array): Promise<Map<string, Buffer>> {
   const entries = new Map<string, Buffer>();
-  const archive = await yauzl.fromBufferPromise(Buffer.from(bytes), { validateEntrySizes: true });
+  const reader = yauzl as unknown as ZipReader;
+  const archive = await reader.fromBufferPromise(Buffer.from(bytes), { validateEntrySizes: true });
   for await (const entry of archive.eachEntry()) {
     const chunks: Buffer[] = [];
-    for await (const chunk of await archive.openReadStreamPromise(entry)) chunks.push(chunk as Buffer);
+    for await (const chunk of await archive.openReadStreamPromise(entry)) chunks.push(chunk);
     entries.set(entry.fileName, Buffer.concat(chunks));
   }
   return entries;
@@ -19,7 +31,9 @@ async function unzip(bytes: Uint8Array): Promise<Map<string, Buffer>> {
 describe('the sample', () => {
   it('ships the network that was trained for it', async () => {
     const bytes = await readDigitsModel();
-    expect(createHash('sha256').update(bytes).digest('hex')).toMatchInlineSnapshot(`"45b9dca71227e6e7285495b066b9e567487402bd95d51fa25f9b21ae7bc35d16"`);
+    expect(createHash('sha256').update(bytes).digest('hex')).toMatchInlineSnapshot(
+      `"45b9dca71227e6e7285495b066b9e567487402bd95d51fa25f9b21ae7bc35d16"`,
+    );
   });
 
   it('reads digits with their labels', async () => {

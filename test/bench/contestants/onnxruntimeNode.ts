@@ -1,22 +1,14 @@
-import { rm, mkdtemp, readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Tensor } from '../../../src/tensor/index.ts';
+import { toPeerFeeds, type Peer } from './peer.ts';
 
-export interface Peer {
-  readonly runtime: string;
-  /** The options that the runtime was given, for the printed table. */
-  readonly options: string;
-  run(feeds: ReadonlyMap<string, Tensor>): Promise<unknown>;
-  close(): Promise<void>;
-}
-
-/** The bytes of the graph that onnxruntime made of a model, as it runs it. */
 export interface NodePeer extends Peer {
+  /** The graph that onnxruntime made of the model, as it runs it. */
   readonly optimized: Uint8Array | undefined;
 }
 
-/** onnxruntime-node, all graph optimizations, sequential execution, no spinning threads beyond its own pool. */
+/** onnxruntime-node with all graph optimizations and sequential execution. */
 export async function openOnnxruntimeNode(
   model: Uint8Array,
   options: { threads: number; keepOptimized?: true },
@@ -37,16 +29,7 @@ export async function openOnnxruntimeNode(
     runtime: `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`,
     options: `intraOpNumThreads ${options.threads}, interOpNumThreads 1, sequential, optimizations all`,
     optimized,
-    run: (feeds) =>
-      session.run(Object.fromEntries([...feeds].map(([name, { data, shape }]) => [name, ortTensor(ort, data, shape)]))),
+    run: (feeds) => session.run(toPeerFeeds(ort.Tensor, feeds)),
     close: () => session.release(),
   };
-}
-
-type Runtime = typeof import('onnxruntime-node');
-
-function ortTensor(ort: Runtime, data: Tensor['data'], shape: readonly number[]) {
-  if (data instanceof Float32Array) return new ort.Tensor('float32', data, shape);
-  if (data instanceof Uint8Array) return new ort.Tensor('uint8', data, shape);
-  throw new TypeError(`The bench feeds float32 and uint8 inputs, not ${data.constructor.name}.`);
 }
