@@ -55,7 +55,7 @@ export function allocate<D extends Dtype>(dtype: D, count: number): DtypeArrays[
 /** Little-endian bytes as elements: a view where the offset is aligned, else a copy. */
 export function fromBytes<D extends Dtype>(dtype: D, bytes: Uint8Array): DtypeArrays[D] {
   const size = bytesPerElement[dtype];
-  const source = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  const source = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   return new constructors[dtype](
     source.buffer as ArrayBuffer,
     source.byteOffset,
