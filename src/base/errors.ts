@@ -9,6 +9,7 @@ export type ErrorKind =
   | 'unprocessable' // well formed, but cannot be worked with
   | 'tooLarge' // above a documented limit
   | 'unsupportedMedia'
+  | 'rangeNotSatisfiable'
   | 'unauthorized'
   | 'forbidden'
   | 'notFound'
@@ -37,6 +38,7 @@ export const errorCatalogue = {
   UNKNOWN_PART: entry('malformed', 'A part is not known'),
   UPLOAD_TOO_LARGE: entry('tooLarge', 'Upload is larger than allowed'),
   UNSUPPORTED_MEDIA_TYPE: entry('unsupportedMedia', 'Content type is not supported'),
+  RANGE_NOT_SATISFIABLE: entry('rangeNotSatisfiable', 'Byte range lies outside the file'),
   UNAUTHORIZED: entry('unauthorized', 'A valid token is required'),
   FORBIDDEN: entry('forbidden', 'Token does not permit this'),
   ROUTE_NOT_FOUND: entry('notFound', 'No such resource'),
@@ -90,6 +92,7 @@ export const errorCatalogue = {
   JOB_ENDED: entry('conflict', 'Job has already ended'),
   VERSION_NOT_READY: retryable('unavailable', 'Version is not ready'),
   VERSION_UNAVAILABLE: entry('unavailable', 'Version cannot be served'),
+  ARTIFACT_DAMAGED: entry('internal', 'Stored file is missing or damaged'),
   QUEUE_FULL: retryable('busy', 'Job queue is full'),
 
   // inference

@@ -1,0 +1,229 @@
+import { z } from 'zod';
+import { AppError } from '../../base/index.ts';
+import { openDataset } from '../../data/index.ts';
+import { selectVersion } from '../../serving/index.ts';
+import type { JobEvent } from '../../jobs/index.ts';
+import type { JobRecord, JobSpec, ModelRecord, VersionRecord } from '../../store/index.ts';
+import { datasetFileErrors, submitErrors } from '../errorGroups.ts';
+import { IdempotencyGate, idempotencyHeaders } from '../idempotency.ts';
+import { jobId } from '../names.ts';
+import { operation, type App } from '../operation.ts';
+import { presentJob } from '../present.ts';
+import { rateLimited } from '../rate.ts';
+import { jobPage, jobRequest, jobSchema } from '../schemas/jobs.ts';
+import { pageQuery } from '../schemas/shared.ts';
+import type { HttpServices } from '../services.ts';
+import { sendEvents, type ServerEvent } from '../sse.ts';
+import { checkFit } from '../uploads/intake.ts';
+
+const byId = z.object({ id: jobId });
+
+/** Longest wait of one poll, below the idle limits of common proxies. */
+const MAX_WAIT_SECONDS = 50;
+
+export function jobRoutes(app: App, services: HttpServices): void {
+  submitRoute(app, services);
+  followRoutes(app, services);
+
+  app.get(
+    '/v1/jobs',
+    operation(
+      { querystring: pageQuery, response: { 200: jobPage } },
+      {
+        operationId: 'listJobs',
+        tag: 'jobs',
+        summary: 'List jobs',
+        answers: { 200: { description: 'A page' } },
+        errors: [],
+      },
+    ),
+    async (request) => {
+      const { items, next } = await services.store.metadata.jobs(request.query);
+      return { items: items.map((job) => presentJob(job)), next };
+    },
+  );
+
+  app.delete(
+    '/v1/jobs/:id',
+    operation(
+      { params: byId, response: { 200: jobSchema } },
+      {
+        operationId: 'cancelJob',
+        tag: 'jobs',
+        summary: 'Cancel a job that has not ended',
+        answers: { 200: { description: 'The cancelled job' } },
+        errors: ['JOB_NOT_FOUND', 'JOB_ENDED'],
+      },
+    ),
+    async (request) => presentJob(await services.queue.cancel(request.params.id)),
+  );
+}
+
+function submitRoute(app: App, services: HttpServices): void {
+  const gate = new IdempotencyGate();
+
+  app.post(
+    '/v1/jobs',
+    rateLimited(
+      services,
+      operation(
+        { headers: idempotencyHeaders, body: jobRequest, response: { 202: jobSchema } },
+        {
+          operationId: 'createJob',
+          tag: 'jobs',
+          summary: 'Quantize a stored version with stored data sets',
+          answers: { 202: { description: 'Queued', headers: ['Location', 'Retry-After'] } },
+          errors: [
+            'MODEL_NOT_FOUND',
+            'VERSION_NOT_FOUND',
+            'DATASET_NOT_FOUND',
+            'MODEL_INVALID',
+            'TOO_MANY_REQUESTS',
+            'UNSUPPORTED_MEDIA_TYPE',
+            'UPLOAD_TOO_LARGE',
+            ...submitErrors,
+            ...datasetFileErrors,
+          ],
+        },
+      ),
+    ),
+    async (request, reply) => {
+      const key = request.headers['idempotency-key'];
+      const job = await gate.once(key, async () => {
+        const { model, version, ...rest } = request.body;
+        const source = fp32Version(await services.store.metadata.model(model), version);
+        const spec: JobSpec = {
+          model,
+          version: source.version,
+          recipe: rest.recipe,
+          calibration: rest.calibration,
+          evaluation: rest.evaluation,
+        };
+        await checkData(services, source, spec);
+        return services.queue.submit(spec, key === undefined ? {} : { idempotencyKey: key });
+      });
+      return reply.code(202).header('location', `/v1/jobs/${job.id}`).header('retry-after', 1).send(presentJob(job));
+    },
+  );
+}
+
+function followRoutes(app: App, services: HttpServices): void {
+  app.get(
+    '/v1/jobs/:id',
+    operation(
+      {
+        params: byId,
+        querystring: z.object({
+          wait: z.coerce
+            .number()
+            .int()
+            .min(0)
+            .max(MAX_WAIT_SECONDS)
+            .default(0)
+            .describe('Answer when the job ends, or after so many seconds'),
+        }),
+        response: { 200: jobSchema },
+      },
+      {
+        operationId: 'getJob',
+        tag: 'jobs',
+        summary: 'State, stage, progress and result of a job',
+        answers: { 200: { description: 'The job' } },
+        errors: ['JOB_NOT_FOUND'],
+      },
+    ),
+    async (request) => {
+      const { id } = request.params;
+      const job = await services.store.metadata.job(id);
+      if (request.query.wait === 0 || hasEnded(job)) return presentJob(job);
+      const signal = AbortSignal.any([
+        AbortSignal.timeout(request.query.wait * 1_000),
+        services.stopping,
+        request.signal,
+      ]);
+      let last = job;
+      for await (const event of services.queue.follow(id, signal)) last = event.job;
+      return presentJob(last);
+    },
+  );
+
+  app.get(
+    '/v1/jobs/:id/events',
+    operation(
+      {
+        params: byId,
+        headers: z.object({
+          'last-event-id': z
+            .string()
+            .regex(/^[0-9]{1,15}$/, 'must be the id of an event')
+            .optional()
+            .describe('Resume after this event'),
+        }),
+      },
+      {
+        operationId: 'followJob',
+        tag: 'jobs',
+        summary: 'The job and each change of it, as server-sent events',
+        description: "Each event is named after the job's state and carries the job as JSON; the last one is its end.",
+        answers: { 200: { description: 'Events', content: { 'text/event-stream': 'binary' } } },
+        errors: ['JOB_NOT_FOUND'],
+      },
+    ),
+    async (request, reply) => {
+      const { id } = request.params;
+      await services.store.metadata.job(id);
+      const seen = Number(request.headers['last-event-id'] ?? -1);
+      const signal = AbortSignal.any([services.stopping, request.signal]);
+      await sendEvents(reply, jobEvents(services.queue.follow(id, signal), seen));
+    },
+  );
+}
+
+async function* jobEvents(changes: AsyncIterable<JobEvent>, seen: number): AsyncIterable<ServerEvent> {
+  for await (const { sequence, job } of changes) {
+    if (sequence > seen) yield { id: sequence, event: job.state, data: presentJob(job) };
+  }
+}
+
+function hasEnded(job: JobRecord): boolean {
+  return job.state !== 'queued' && job.state !== 'running';
+}
+
+function fp32Version(model: ModelRecord, selector: number | string | undefined): VersionRecord {
+  const version =
+    selector === undefined
+      ? [...model.versions].sort((a, b) => b.version - a.version).find((candidate) => candidate.kind === 'fp32')
+      : selectVersion(model, String(selector));
+  if (version === undefined)
+    throw new AppError('VERSION_NOT_FOUND', `Model '${model.name}' has no fp32 version to quantize.`, {
+      model: model.name,
+    });
+  if (version.kind !== 'fp32')
+    throw new AppError(
+      'MODEL_INVALID',
+      `Version ${version.version} of '${model.name}' is int8 already; name an fp32 version.`,
+    );
+  return version;
+}
+
+/** Finds at once what would make the job fail at its first sample. */
+async function checkData(services: HttpServices, source: VersionRecord, spec: JobSpec): Promise<void> {
+  if (spec.recipe.activations !== 'none' && spec.calibration === undefined)
+    throw new AppError(
+      'CALIBRATION_REQUIRED',
+      "The recipe quantizes activations, so a 'calibration' data set is needed (or activations 'none').",
+    );
+  for (const id of [spec.calibration, spec.evaluation]) {
+    if (id === undefined) continue;
+    const record = await services.store.metadata.dataset(id);
+    const dataset = await openDataset(await services.store.artifacts.localPath(record.sha256), {
+      format: record.format,
+      classNames: source.labels,
+    });
+    try {
+      await checkFit(dataset, source);
+    } finally {
+      await dataset.close();
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+
+export const rawOutput = z
+  .object({
+    name: z.string(),
+    datatype: z.string().describe('As the Open Inference Protocol names it'),
+    shape: z.array(z.int()).readonly(),
+    data: z
+      .array(z.union([z.number(), z.boolean()]))
+      .readonly()
+      .describe('Row-major; integers beyond 2^53 are rounded'),
+  })
+  .meta({ id: 'RawOutput' });
+
+export const predictionSchema = z
+  .object({
+    model: z.string(),
+    version: z.int(),
+    kind: z.enum(['fp32', 'int8']),
+    scores: z
+      .enum(['softmax', 'network'])
+      .optional()
+      .describe('softmax: applied to logits here; network: the network gave probabilities itself'),
+    classes: z
+      .array(z.object({ index: z.int(), label: z.string().optional(), score: z.number() }))
+      .readonly()
+      .optional()
+      .describe('Most likely first, where the network is a classifier'),
+    outputs: z.array(rawOutput).readonly().optional().describe('Raw outputs, of other networks or with ?raw=true'),
+    timing: z.object({
+      queueMs: z.number(),
+      preprocessMs: z.number(),
+      computeMs: z.number(),
+      postprocessMs: z.number(),
+      totalMs: z.number(),
+    }),
+  })
+  .meta({ id: 'Prediction' });
+
+export const engineSchema = z
+  .object({
+    tier: z.enum(['reference', 'simd', 'relaxed', 'wide']),
+    reason: z.string(),
+    dotSemantics: z.string(),
+    selfTest: z.record(z.string(), z.enum(['passed', 'failed', 'unavailable', 'notRun'])),
+    threads: z.int().describe('Inference threads'),
+    floatExecutor: z.enum(['onnxruntime', 'reference']).describe('What runs fp32 versions and calibration'),
+    onnxruntime: z.string().nullable().describe('Version found, or null'),
+    sharp: z.string().nullable().describe('Version found, or null: then images cannot be decoded'),
+    node: z.string(),
+    v8: z.string(),
+    platform: z.string(),
+    version: z.string().describe('Of Octet'),
+  })
+  .meta({ id: 'Engine' });

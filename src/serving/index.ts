@@ -1,0 +1,11 @@
+export { InferenceService } from './service.ts';
+export type { Served, ServeRequest, ServingEvents, ServingOptions } from './service.ts';
+export type { FloatBackend } from './floatBackend.ts';
+export { checkFeeds, imageInput } from './inputs.ts';
+export { addGauge, createMetrics, stages } from './metrics.ts';
+export type { Metrics, Stage, StageTimes } from './metrics.ts';
+export { PreflightChecker } from './preflight.ts';
+export { PRODUCTION_ALIAS, selectVersion } from './routing.ts';
+export type { VersionStatistics } from './statistics.ts';
+export type { LoadedModel, Preflight } from './threads/protocol.ts';
+export { classScores, isDistribution, softmax, topK } from './topK.ts';

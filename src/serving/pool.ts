@@ -1,0 +1,236 @@
+import { AppError, present } from '../base/index.ts';
+import type { Tier } from '../engine/index.ts';
+import type { TensorMap } from '../tensor/index.ts';
+import type { LoadedModel } from './threads/protocol.ts';
+import { transferables } from './threads/protocol.ts';
+import { Thread } from './threads/thread.ts';
+
+export interface PoolOptions {
+  readonly threads: number;
+  /** Requests that may wait for a thread. */
+  readonly queueLength: number;
+  /** Limit of waiting, and again of computing. */
+  readonly timeoutMs: number;
+  readonly tier: Tier | undefined;
+  readonly onRestart?: () => void;
+}
+
+/** Reads a model's file; called again when a thread had to be replaced. */
+export type ModelSource = () => Promise<{ readonly bytes: Uint8Array; readonly golden: string | undefined }>;
+
+export interface RunResult {
+  readonly outputs: TensorMap;
+  readonly queueMs: number;
+  readonly computeMs: number;
+}
+
+interface Task {
+  readonly key: string;
+  readonly feeds: TensorMap;
+  readonly arrivedAt: number;
+  readonly resolve: (result: RunResult) => void;
+  readonly reject: (error: unknown) => void;
+  dispose: () => void;
+}
+
+interface Slot {
+  readonly thread: Thread;
+  readonly loaded: Set<string>;
+  busy: boolean;
+}
+
+/** Loading reads, plans and compiles; it may take longer than an inference. */
+const LOAD_TIMEOUT_MS = 300_000;
+
+/**
+ * Throughput mode: as many threads as cores, one inference a thread at a time, one bounded queue in front. A thread that
+ * crashes or exceeds the time limit is replaced and loads its models again when it next needs them.
+ */
+export class InferencePool {
+  readonly #options: PoolOptions;
+  readonly #slots: Slot[];
+  readonly #sources = new Map<string, ModelSource>();
+  readonly #queue: Task[] = [];
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    const entry = new URL('./threads/inferenceThread.ts', import.meta.url);
+    this.#slots = Array.from({ length: options.threads }, () => {
+      const loaded = new Set<string>();
+      const onDeath = () => {
+        loaded.clear();
+        options.onRestart?.();
+      };
+      return { thread: new Thread(entry, { tier: options.tier }, onDeath), loaded, busy: false };
+    });
+  }
+
+  get threads(): number {
+    return this.#slots.length;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /**
+   * Loads and warms a model on every thread; queued inferences of other models go on between.
+   *
+   * @returns what the first thread loaded, with the memory of all threads
+   */
+  async load(key: string, source: ModelSource): Promise<LoadedModel> {
+    this.#sources.set(key, source);
+    const file = await shareable(source);
+    const results = await Promise.allSettled(
+      this.#slots.map((slot) => this.#exclusive(slot, () => loadInto(slot, key, file))),
+    );
+    const models = results.map((result) => {
+      if (result.status === 'fulfilled') return result.value;
+      this.#sources.delete(key);
+      throw result.reason;
+    });
+    const [first] = models;
+    return { ...present(first, 'thread'), memoryBytes: models.reduce((sum, model) => sum + model.memoryBytes, 0) };
+  }
+
+  async unload(key: string): Promise<void> {
+    this.#sources.delete(key);
+    const holders = this.#slots.filter((slot) => slot.loaded.delete(key));
+    await Promise.all(
+      holders.map((slot) =>
+        this.#exclusive(slot, () => slot.thread.call({ kind: 'unload', key }, { timeoutMs: LOAD_TIMEOUT_MS })),
+      ),
+    );
+  }
+
+  /**
+   * @throws AppError INFERENCE_QUEUE_FULL; INFERENCE_TIMEOUT after the time limit, waiting or running; CANCELLED on abort
+   */
+  run(key: string, feeds: TensorMap, signal?: AbortSignal): Promise<RunResult> {
+    if (this.#closed) return Promise.reject(new AppError('SERVICE_STOPPING', 'The service is stopping.'));
+    const idle = this.#slots.find((slot) => !slot.busy);
+    if (idle === undefined && this.#queue.length >= this.#options.queueLength)
+      return Promise.reject(
+        new AppError('INFERENCE_QUEUE_FULL', `${this.#queue.length} inference requests are waiting; try again later.`),
+      );
+    return new Promise((resolve, reject) => {
+      const task: Task = { key, feeds, arrivedAt: performance.now(), resolve, reject, dispose: () => undefined };
+      this.#queue.push(task);
+      this.#watch(task, signal);
+      this.#dispatch();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const task of this.#queue.splice(0))
+      this.#drop(task, new AppError('SERVICE_STOPPING', 'The service is stopping.'));
+    await Promise.all(this.#slots.map((slot) => slot.thread.close()));
+  }
+
+  /** Takes a task out of the queue when its time is over or its caller is gone. */
+  #watch(task: Task, signal: AbortSignal | undefined): void {
+    const leave = (error: AppError) => {
+      const place = this.#queue.indexOf(task);
+      if (place < 0) return;
+      this.#queue.splice(place, 1);
+      this.#drop(task, error);
+    };
+    const timer = setTimeout(() => {
+      leave(new AppError('INFERENCE_TIMEOUT', `No thread was free within ${this.#options.timeoutMs} ms.`));
+    }, this.#options.timeoutMs);
+    const onAbort = () => {
+      leave(new AppError('CANCELLED', 'The caller went away.'));
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    task.dispose = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    };
+    if (signal?.aborted === true) onAbort();
+  }
+
+  #drop(task: Task, error: AppError): void {
+    task.dispose();
+    task.reject(error);
+  }
+
+  /** A slot is taken by whoever finds it free; tasks and loads wait for `#release`. */
+  readonly #waitingForSlot: { slot: Slot; resolve: () => void }[] = [];
+
+  async #exclusive<T>(slot: Slot, work: () => Promise<T>): Promise<T> {
+    if (slot.busy) await new Promise<void>((resolve) => this.#waitingForSlot.push({ slot, resolve }));
+    slot.busy = true;
+    try {
+      return await work();
+    } finally {
+      this.#release(slot);
+    }
+  }
+
+  #release(slot: Slot): void {
+    const next = this.#waitingForSlot.findIndex((waiting) => waiting.slot === slot);
+    if (next >= 0) {
+      // The slot stays busy: it goes straight to the load that waits for it.
+      this.#waitingForSlot.splice(next, 1)[0]?.resolve();
+      return;
+    }
+    slot.busy = false;
+    this.#dispatch();
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0) {
+      const slot = this.#slots.find((candidate) => !candidate.busy);
+      if (slot === undefined) return;
+      const task = this.#queue.shift();
+      if (task === undefined) return;
+      slot.busy = true;
+      task.dispose();
+      void this.#execute(slot, task).finally(() => {
+        this.#release(slot);
+      });
+    }
+  }
+
+  async #execute(slot: Slot, task: Task): Promise<void> {
+    try {
+      if (!slot.loaded.has(task.key)) {
+        const source = this.#sources.get(task.key);
+        if (source === undefined) throw new AppError('VERSION_NOT_READY', 'The version was unloaded.');
+        await loadInto(slot, task.key, await shareable(source));
+      }
+      const startedAt = performance.now();
+      const queueMs = startedAt - task.arrivedAt;
+      const { outputs, computeMs } = await slot.thread.call(
+        { kind: 'run', key: task.key, feeds: task.feeds },
+        {
+          timeoutMs: this.#options.timeoutMs,
+          transfer: transferables(task.feeds),
+        },
+      );
+      task.resolve({ outputs, queueMs, computeMs });
+    } catch (error) {
+      task.reject(error);
+    }
+  }
+}
+
+async function loadInto(
+  slot: Slot,
+  key: string,
+  file: { readonly bytes: Uint8Array; readonly golden: string | undefined },
+): Promise<LoadedModel> {
+  const model = await slot.thread.call({ kind: 'load', key, ...file }, { timeoutMs: LOAD_TIMEOUT_MS });
+  slot.loaded.add(key);
+  return model;
+}
+
+/** The file in shared memory, so that threads read it without a copy each. */
+async function shareable(source: ModelSource): Promise<{ bytes: Uint8Array; golden: string | undefined }> {
+  const { bytes, golden } = await source();
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
+  shared.set(bytes);
+  return { bytes: shared, golden };
+}

@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { AppError } from '../base/index.ts';
+import { preprocessingSchema, type Preprocessing } from '../data/index.ts';
+import type { Graph } from '../graph/index.ts';
+import { readModel, writeModel } from '../onnx/index.ts';
+import { runQuantized } from '../reference/index.ts';
+import { importModel, lowerQdq, summarize } from '../transform/index.ts';
+import { goldenHash } from './golden.ts';
+import type { Preflight } from './threads/protocol.ts';
+
+/** Operators that only a quantized file has. */
+const quantizedOperators: ReadonlySet<string> = new Set([
+  'QuantizeLinear',
+  'DequantizeLinear',
+  'QLinearConv',
+  'QLinearMatMul',
+  'QLinearAdd',
+]);
+
+/**
+ * Reads a model as far as serving it needs, without data: structure, operators, shapes; for a quantized one also the
+ * integer form and the reference kernels' golden output.
+ *
+ * @throws AppError of the model file group
+ */
+export function preflight(bytes: Uint8Array, externalData: ReadonlyMap<string, Uint8Array>): Preflight {
+  const model = readModel(bytes, { externalData });
+  const graph = importModel(model);
+  checkFinite(graph);
+  const isQuantized = model.graph.nodes.some((node) => quantizedOperators.has(node.opType));
+  return {
+    kind: isQuantized ? 'int8' : 'fp32',
+    summary: summarize(graph),
+    ...readMetadata(graph),
+    golden: isQuantized ? goldenOf(graph) : undefined,
+    selfContained: externalData.size === 0 ? undefined : writeModel(model),
+  };
+}
+
+function goldenOf(graph: Graph): string {
+  const quantized = lowerQdq(graph);
+  return goldenHash(quantized, (feeds) => runQuantized(quantized, feeds));
+}
+
+/** @throws AppError MODEL_NOT_FINITE that names the tensor and the first bad value */
+function checkFinite(graph: Graph): void {
+  for (const [name, { dtype, data }] of graph.constants) {
+    if (dtype !== 'float32' && dtype !== 'float64' && dtype !== 'float16') continue;
+    const at = (data as Float32Array).findIndex((value) => !Number.isFinite(value));
+    if (at >= 0)
+      throw new AppError(
+        'MODEL_NOT_FINITE',
+        `Initializer '${name}' has element ${at} = ${data[at] ?? NaN}; all must be finite.`,
+        { tensor: name },
+      );
+  }
+}
+
+const labelsSchema = z.array(z.string());
+
+/** Preprocessing and labels that travel in the file; what cannot be read is left out, since other tools write there too. */
+function readMetadata(graph: Graph): {
+  preprocessing: Preprocessing | undefined;
+  labels: readonly string[] | undefined;
+} {
+  const parse = <T>(key: string, schema: z.ZodType<T>): T | undefined => {
+    const text = graph.metadata.get(key);
+    if (text === undefined) return undefined;
+    try {
+      return schema.safeParse(JSON.parse(text)).data;
+    } catch {
+      return undefined;
+    }
+  };
+  return {
+    preprocessing: parse('octet.preprocessing', preprocessingSchema),
+    labels: parse('octet.labels', labelsSchema),
+  };
+}
