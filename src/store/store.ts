@@ -27,20 +27,24 @@ export interface ArtifactStore {
   sweep(): Promise<number>;
 }
 
+export type NewVersion = Omit<VersionRecord, 'version' | 'createdAt'>;
+export type NewDataset = Omit<DatasetRecord, 'id' | 'createdAt'>;
+
 /** Models, versions, aliases, data sets and jobs. Each call is one transaction. Unknown names throw …_NOT_FOUND. */
 export interface MetadataStore {
   /** Numbers the version and creates the model where it is new. */
-  addVersion(version: Omit<VersionRecord, 'version' | 'createdAt'>): Promise<VersionRecord>;
+  addVersion(version: NewVersion): Promise<VersionRecord>;
   model(name: string): Promise<ModelRecord>;
   models(page: PageRequest): Promise<Page<ModelRecord>>;
   version(model: string, version: number): Promise<VersionRecord>;
-  /** IN_USE while an alias points at it or a job that has not ended refers to it. */
+  /** IN_USE while an alias points at it or a job that has not ended refers to it. A model's last version takes it along. */
   deleteVersion(model: string, version: number): Promise<void>;
+  /** With its versions and aliases. IN_USE while a job that has not ended refers to it. */
   deleteModel(name: string): Promise<void>;
   setAlias(model: string, alias: string, version: number): Promise<void>;
   deleteAlias(model: string, alias: string): Promise<void>;
 
-  addDataset(dataset: Omit<DatasetRecord, 'id' | 'createdAt'>): Promise<DatasetRecord>;
+  addDataset(dataset: NewDataset): Promise<DatasetRecord>;
   dataset(id: string): Promise<DatasetRecord>;
   datasets(page: PageRequest): Promise<Page<DatasetRecord>>;
   deleteDataset(id: string): Promise<void>;
