@@ -1,1 +1,3 @@
 export type * from './queue.ts';
+export { MAX_ATTEMPTS, openQueue } from './sqliteQueue.ts';
+export type { EmbeddedQueue, QueueOptions } from './sqliteQueue.ts';
