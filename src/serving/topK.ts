@@ -9,7 +9,7 @@ export interface Scored {
 /** Values that sum to one this closely, none negative, are taken for probabilities. */
 const PROBABILITY_TOLERANCE = 1e-3;
 
-/** Whether values already are a probability distribution; int8 rounding of each entry is allowed for. */
+/** Whether values already are a probability distribution; int8 rounding (half of 1/256 an entry) is allowed for, up to 0.1. */
 export function isDistribution(values: ArrayLike<number>): boolean {
   let sum = 0;
   for (let i = 0; i < values.length; i++) {
@@ -17,7 +17,7 @@ export function isDistribution(values: ArrayLike<number>): boolean {
     if (!(value >= 0 && value <= 1 + PROBABILITY_TOLERANCE)) return false;
     sum += value;
   }
-  return Math.abs(sum - 1) <= Math.max(PROBABILITY_TOLERANCE, values.length / 512);
+  return Math.abs(sum - 1) <= Math.min(0.1, Math.max(PROBABILITY_TOLERANCE, values.length / 512));
 }
 
 /** exp(x − max) / Σ: for scores shown to people, not part of the network. */
