@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { compile, tierReport } from '../engine/index.ts';
 import type { Graph } from '../graph/index.ts';
 import { loadOnnxruntime } from '../onnxruntime/index.ts';
-import { readModel } from '../onnx/index.ts';
-import { importModel, lowerQdq, summarize } from '../transform/index.ts';
+import { lowerQdq, summarize } from '../transform/index.ts';
 import { commonOptions, exitCodes, readArguments, readPositionals, type Command } from './command.ts';
+import { loadNetwork } from './network.ts';
 import { formatBytes, formatCount } from './text.ts';
 
 const help = `Usage: octet inspect <model.onnx> [--json]
@@ -32,19 +31,15 @@ async function viewInEngine(graph: Graph): Promise<EngineView> {
   return { kernels, memoryBytes, loadMs };
 }
 
-function isQuantized(graph: Graph): boolean {
-  return graph.nodes.some(({ opType }) => opType === 'DequantizeLinear' || opType.startsWith('QLinear'));
-}
-
 async function inspect(path: string) {
-  const bytes = await readFile(path);
-  const graph = importModel(readModel(bytes));
-  const quantized = isQuantized(graph);
+  const { graph, quantized, sizeBytes, preprocessing, labels } = await loadNetwork(path);
   return {
     file: path,
-    sizeBytes: bytes.length,
+    sizeBytes,
     kind: quantized ? 'int8' : 'fp32',
     ...summarize(graph),
+    preprocessing,
+    labels,
     engine: quantized ? await viewInEngine(graph) : undefined,
     host: {
       node: process.versions.node,

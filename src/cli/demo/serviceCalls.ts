@@ -3,9 +3,11 @@
 export interface DemoJob {
   readonly id: string;
   readonly state: 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
-  readonly progress?: { readonly stage: string; readonly done: number; readonly total: number } | null;
-  readonly resultVersion?: number | null;
-  readonly problem?: { readonly code: string; readonly detail: string } | null;
+  readonly stage?: string;
+  readonly done?: number;
+  readonly total?: number;
+  readonly resultVersion?: number;
+  readonly problem?: { readonly code: string; readonly detail: string };
 }
 
 /** @throws Error that quotes the service's problem document */
@@ -40,8 +42,7 @@ export async function followJob(url: string, onProgress: (job: DemoJob) => void)
   if (!response.body) throw new Error(`GET ${url}/events has no body`);
   let last: DemoJob | undefined;
   for await (const data of serverSentEvents(response.body)) {
-    const event = JSON.parse(data) as DemoJob & { job?: DemoJob };
-    last = event.job ?? event;
+    last = JSON.parse(data) as DemoJob;
     onProgress(last);
     if (last.state === 'succeeded') return last;
     if (last.state === 'failed' || last.state === 'cancelled')

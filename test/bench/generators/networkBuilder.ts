@@ -46,15 +46,18 @@ export interface ConvOptions {
 
 export type Activation = 'Relu' | 'Relu6' | 'HardSwish' | 'Silu' | 'HardSigmoid' | 'Sigmoid';
 
-/** E[f(x)²] for x ~ N(0, 1). */
-const momentAfter: Readonly<Record<Activation, number>> = {
-  Relu: 0.5,
-  Relu6: 0.5,
-  HardSwish: 0.36,
-  Silu: 0.36,
-  HardSigmoid: 0.28,
-  Sigmoid: 0.29,
+/** About E[f(x)²] for x ~ N(0, 1) and heavier tails; proportional to E[x²] but for the gates, which stay near their value at 0. */
+const momentAfter: Readonly<Record<Activation, { readonly moment: number; readonly gate: boolean }>> = {
+  Relu: { moment: 0.5, gate: false },
+  Relu6: { moment: 0.5, gate: false },
+  HardSwish: { moment: 0.36, gate: false },
+  Silu: { moment: 0.42, gate: false },
+  HardSigmoid: { moment: 0.28, gate: true },
+  Sigmoid: { moment: 0.34, gate: true },
 };
+
+/** E[max²] over E[x²] for a 3x3 window of rectified, neighbouring and so correlated values. */
+const maxPoolGrowth = 4;
 
 /** Builds one network with seeded random weights; each method adds a node and returns its output. */
 export class NetworkBuilder {
@@ -113,7 +116,8 @@ export class NetworkBuilder {
   }
 
   activation(x: Value, kind: Activation): Value {
-    return { ...x, name: this.activationNodes(x, kind), moment: momentAfter[kind] * Math.min(x.moment, 4) };
+    const { moment, gate } = momentAfter[kind];
+    return { ...x, name: this.activationNodes(x, kind), moment: gate ? moment : moment * x.moment };
   }
 
   convBn(x: Value, options: ConvOptions, activation?: Activation): Value {
@@ -147,7 +151,7 @@ export class NetworkBuilder {
       pads: [pad, pad, pad, pad],
       ceil_mode: ceil ? 1 : 0,
     });
-    return { ...x, name: output, height: extent(x.height), width: extent(x.width) };
+    return { ...x, name: output, height: extent(x.height), width: extent(x.width), moment: maxPoolGrowth * x.moment };
   }
 
   globalAveragePool(x: Value): Value {

@@ -120,7 +120,8 @@ function resnet(name: string, seed: number, options: { blocks: readonly number[]
       }
       const shortcut =
         stride === 1 && channels === x.channels ? x : net.convBn(x, { channels, kernel: 1, stride, pad: 0 });
-      x = net.activation(net.sum(y, shortcut), 'Relu');
+      // A rectified shortcut passes the next ReLU almost whole: more than half of the sum's moment stays.
+      x = { ...net.activation(net.sum(y, shortcut), 'Relu'), moment: 0.8 * (y.moment + shortcut.moment) };
     }
   return net.finish(net.fullyConnected(net.flatten(net.globalAveragePool(x)), 1000));
 }
