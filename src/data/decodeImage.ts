@@ -12,6 +12,9 @@ export interface Pixels extends Size {
   readonly data: Uint8Array;
 }
 
+/** Longest side of an image, in pixels: libvips shrinks by at most 10⁶, and JPEG ends at 65,535. */
+const MAX_SIDE = 65_535;
+
 let loading: Promise<SharpConstructor | undefined> | undefined;
 
 /** sharp, loaded at the first image: the service starts and serves tensors without it. */
@@ -64,6 +67,13 @@ export async function decodeImage(bytes: Uint8Array, request: DecodeRequest): Pr
   const options: SharpOptions = { limitInputPixels: maxPixels, failOn: 'error', sequentialRead: true };
   const size = checkSize(name, await readHeader(sharp(bytes, options), name), maxPixels);
   const wanted = request.resize(size);
+  // The short side of a narrow image may ask for a gigantic long one.
+  if (wanted.width * wanted.height > maxPixels)
+    throw new AppError(
+      'IMAGE_TOO_LARGE',
+      `Image '${name}' of ${size.width} x ${size.height} would be resized to ${wanted.width} x ${wanted.height}; ` +
+        `at most ${maxPixels} pixels are allowed.`,
+    );
   try {
     let image = sharp(bytes, options).autoOrient().toColourspace('srgb');
     if (wanted.width !== size.width || wanted.height !== size.height)
@@ -91,10 +101,10 @@ function checkSize(name: string, header: Metadata, maxPixels: number): Size {
   const { width, height } = header.autoOrient;
   if (!(width > 0) || !(height > 0))
     throw new AppError('IMAGE_MALFORMED', `Image '${name}' has no pixels (${width} x ${height}).`);
-  if (width * height > maxPixels)
+  if (width > MAX_SIDE || height > MAX_SIDE || width * height > maxPixels)
     throw new AppError(
       'IMAGE_TOO_LARGE',
-      `Image '${name}' has ${width} x ${height} pixels; at most ${maxPixels} are allowed.`,
+      `Image '${name}' has ${width} x ${height} pixels; at most ${maxPixels}, and ${MAX_SIDE} a side, are allowed.`,
     );
   return { width, height };
 }

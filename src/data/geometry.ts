@@ -69,22 +69,21 @@ function requireSize(what: string, found: Size, target: Size): void {
 /**
  * Where the pixels of one image go. Short side: the long side is rounded down, as torchvision's Resize does. Without a crop,
  * `shortSide` keeps the centre of the network's size. Letterbox: the largest size of the same aspect that fits, centred.
- *
- * @throws AppError PREPROCESSING_INVALID when the image is smaller than the crop
+ * A crop larger than the image is filled with black (letterbox: with its pad value), as torchvision's CenterCrop does.
  */
-export function planGeometry(image: Size, target: Size, preprocessing: Preprocessing, name: string): Geometry {
+export function planGeometry(image: Size, target: Size, preprocessing: Preprocessing): Geometry {
   const { resize, crop } = preprocessing;
   if (resize !== undefined && 'width' in resize && resize.fit === 'letterbox') {
     const resized = fitInside(image, resize);
     const box = centred(resized, resize);
     if (crop === undefined) return { resized, window: box, padValue: resize.padValue };
-    const inner = centred(resize, checkCrop(resize, crop, name));
+    const inner = centred(resize, crop);
     const window = { ...inner, left: box.left + inner.left, top: box.top + inner.top };
     return { resized, window, padValue: resize.padValue };
   }
   const resized = resizedSize(image, target, preprocessing);
   const cut = crop ?? (resize !== undefined && 'shortSide' in resize ? target : resized);
-  return { resized, window: centred(resized, checkCrop(resized, cut, name)), padValue: 0 };
+  return { resized, window: centred(resized, cut), padValue: 0 };
 }
 
 function resizedSize(image: Size, target: Size, { resize, crop }: Preprocessing): Size {
@@ -105,12 +104,6 @@ function fitInside(image: Size, box: Size): Size {
 function centred(image: Size, size: Size): Window {
   const { width, height } = size;
   return { left: Math.floor((image.width - width) / 2), top: Math.floor((image.height - height) / 2), width, height };
-}
-
-function checkCrop(image: Size, crop: Size, name: string): Size {
-  if (crop.width > image.width || crop.height > image.height)
-    throw invalid(`Image '${name}' is ${formatSize(image)} before the crop to ${formatSize(crop)}; add a resize.`);
-  return crop;
 }
 
 function formatSize({ width, height }: Size): string {

@@ -31,7 +31,7 @@ export async function pixelsOf(
     name,
     maxPixels: options.maxPixels,
     resample: preprocessing.resample,
-    resize: (size) => (plan.geometry = planGeometry(size, target, preprocessing, name)).resized,
+    resize: (size) => (plan.geometry = planGeometry(size, target, preprocessing)).resized,
   });
   const cut = plan.geometry === undefined ? decoded : cutOut(decoded, plan.geometry);
   return toColor(cut, target.channels === 1 ? 'gray' : preprocessing.color, target.channels);

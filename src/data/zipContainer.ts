@@ -21,7 +21,7 @@ const UNIX_LINK = 0o120000;
  */
 export async function openZip(path: string, limits: DatasetLimits): Promise<Container> {
   const archiveBytes = (await stat(path)).size;
-  const zip = await openPromise(path, { autoClose: false, decodeStrings: false, validateEntrySizes: true }).catch(
+  const zip = await openPromise(path, { autoClose: false, decodeStrings: false, validateEntrySizes: false }).catch(
     (error: unknown) => Promise.reject(malformed(error)),
   );
   const handle = await open(path, 'r');
@@ -70,6 +70,10 @@ function checkEntry(name: string, entry: ZipEntry): void {
   if (entry.compressionMethod !== STORED && entry.compressionMethod !== DEFLATED)
     throw malformedText(
       `Entry '${name}' uses compression method ${entry.compressionMethod}; allowed: stored (0), deflated (8).`,
+    );
+  if (entry.compressionMethod === STORED && entry.compressedSize !== entry.uncompressedSize)
+    throw malformedText(
+      `Entry '${name}' is stored in ${entry.compressedSize} bytes but declares ${entry.uncompressedSize}.`,
     );
 }
 
