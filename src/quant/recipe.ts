@@ -8,13 +8,18 @@ const globs = z.array(z.string().min(1).max(256)).max(1_000);
  */
 export const recipeSchema = z
   .strictObject({
+    /** 'none' is activations only, a simulation. */
     weights: z
-      .strictObject({
-        granularity: z.enum(['perChannel', 'perTensor']).default('perChannel'),
-        symmetric: z.boolean().default(true),
-        bits: z.int().min(2).max(8).default(8),
-        calibrator: z.enum(['minMax', 'mse']).default('minMax'),
-      })
+      .union([
+        z.literal('none'),
+        z.strictObject({
+          granularity: z.enum(['perChannel', 'perTensor']).default('perChannel'),
+          symmetric: z.boolean().default(true),
+          /** 8 and 7 run in integers everywhere; fewer are a simulation. */
+          bits: z.int().min(2).max(8).default(8),
+          calibrator: z.enum(['minMax', 'mse']).default('minMax'),
+        }),
+      ])
       .prefault({}),
     /** 'none' is weight-only. */
     activations: z

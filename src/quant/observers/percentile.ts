@@ -1,0 +1,43 @@
+import type { Range } from '../quantizer.ts';
+import { Histogram } from './histogram.ts';
+import { unusableRange, type Observer } from './observer.ts';
+
+/**
+ * Range that keeps a share of the values: what is left out is cut evenly from both ends, or all from the far end of a
+ * one-sided tensor. Bounds are edges of histogram bins, never inside the true percentile.
+ */
+export class PercentileObserver implements Observer {
+  readonly histogram = new Histogram();
+  readonly #cut: number;
+  readonly #stride: (length: number) => number;
+
+  /** @param percentile  per cent of values kept, 90..100 */
+  constructor(percentile: number, stride: (length: number) => number = () => 1) {
+    this.#cut = 1 - percentile / 100;
+    this.#stride = stride;
+  }
+
+  observe(values: Float32Array): void {
+    this.histogram.add(values, this.#stride(values.length));
+  }
+
+  range(): Range {
+    const { positive, negative, width, total, min, max, finite } = this.histogram;
+    if (!finite) return unusableRange;
+    const cut = total * (min < 0 && max > 0 ? this.#cut / 2 : this.#cut);
+    return {
+      min: Math.max(min, -edgeAbove(negative, cut) * width),
+      max: Math.min(max, edgeAbove(positive, cut) * width),
+    };
+  }
+}
+
+/** The least number of bins beyond which no more than `cut` values lie. */
+function edgeAbove(counts: Float64Array, cut: number): number {
+  let beyond = 0;
+  for (let bin = counts.length - 1; bin >= 0; bin--) {
+    beyond += counts[bin]!;
+    if (beyond > cut) return bin + 1;
+  }
+  return 0;
+}
