@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { erf, exp, log, pow, sigmoid, tanh } from '../../src/reference/math.ts';
+
+/** Relative error against the platform's function, which is within 2⁻⁵² of the truth. */
+function expectClose(actual: number, expected: number, relative = 2 ** -48): void {
+  if (!Number.isFinite(expected) || expected === 0) expect(actual).toBe(expected);
+  else expect(Math.abs(actual - expected) / Math.abs(expected)).toBeLessThan(relative);
+}
+
+const moderate = fc.double({ min: -700, max: 700, noNaN: true });
+
+describe('elementary functions without the platform', () => {
+  it('exp', () => {
+    fc.assert(fc.property(moderate, (x) => expectClose(exp(x), Math.exp(x))));
+    expect([0, -Infinity, Infinity, 1000, -1000].map(exp)).toEqual([1, 0, Infinity, Infinity, 0]);
+    expect(exp(NaN)).toBeNaN();
+  });
+
+  it('log', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 1e-300, max: 1e300, noNaN: true }), (x) => {
+        expect(Math.abs(log(x) - Math.log(x))).toBeLessThanOrEqual(2 ** -48 * Math.max(1, Math.abs(Math.log(x))));
+      }),
+    );
+    expect([1, 0, Infinity].map(log)).toEqual([0, -Infinity, Infinity]);
+    expectClose(log(5e-324), Math.log(5e-324));
+    expect(log(-1)).toBeNaN();
+  });
+
+  it('tanh, also where its terms cancel', () => {
+    fc.assert(
+      fc.property(fc.double({ min: -30, max: 30, noNaN: true }), (x) => expectClose(tanh(x), Math.tanh(x), 2 ** -40)),
+    );
+    for (const x of [1e-30, 1e-8, 2 ** -9, -(2 ** -10), 0.01]) expectClose(tanh(x), Math.tanh(x), 2 ** -40);
+    expect([0, Infinity, -Infinity].map(tanh)).toEqual([0, 1, -1]);
+    expect(tanh(NaN)).toBeNaN();
+  });
+
+  it('sigmoid is symmetric and saturates', () => {
+    fc.assert(
+      fc.property(moderate, (x) => {
+        expectClose(sigmoid(x), 1 / (1 + Math.exp(-x)), 2 ** -47);
+        expect(Math.abs(sigmoid(x) + sigmoid(-x) - 1)).toBeLessThan(2 ** -51);
+      }),
+    );
+    expect([-1000, 0, 1000].map(sigmoid)).toEqual([0, 0.5, 1]);
+  });
+
+  // Values: Abramowitz & Stegun, table 7.1.
+  it.each([
+    [0, 0],
+    [0.1, 0.112462916],
+    [0.5, 0.5204998778],
+    [1, 0.8427007929],
+    [1.5, 0.9661051465],
+    [1.9, 0.9927904292],
+  ])('erf(%f) = %f', (x, expected) => {
+    expect(erf(x)).toBeCloseTo(expected, 10);
+    expect(erf(-x) + 0).toBeCloseTo(-expected, 10);
+  });
+
+  it('erf is continuous where its two expansions meet', () => {
+    expect(Math.abs(erf(3) - erf(3 - 2 ** -50))).toBeLessThan(1e-12);
+    expect(erf(10)).toBe(1);
+  });
+
+  it('pow', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 1e-3, max: 1e3, noNaN: true }),
+        fc.double({ min: -20, max: 20, noNaN: true }),
+        (x, y) => {
+          expectClose(pow(x, y), Math.pow(x, y), 2 ** -40);
+        },
+      ),
+    );
+    expect([pow(-2, 3), pow(2, -2), pow(0, 0), pow(9, 0.5), pow(0, 2.5)]).toEqual([-8, 0.25, 1, 3, 0]);
+    expect(pow(-2, 0.5)).toBeNaN();
+  });
+});
