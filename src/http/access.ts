@@ -62,12 +62,18 @@ async function readHash(file: string): Promise<Buffer | undefined> {
 export function guard(app: FastifyInstance, access: Access): void {
   app.addHook('onRequest', async (request, reply) => {
     if (access.loopbackOnly) refuseForeignPages(request);
-    if (access.tokenHash === undefined || request.routeOptions.config.operation?.open === true) return;
+    if (access.tokenHash === undefined || isPublic(request)) return;
     if (!holdsToken(request.headers.authorization, access.tokenHash)) {
       void reply.header('www-authenticate', 'Bearer realm="octet"');
       throw new AppError('UNAUTHORIZED', 'Send the admin token as `Authorization: Bearer <token>`.');
     }
   });
+}
+
+/** Judged by the route that matched, never by the path as it was written. */
+function isPublic({ routeOptions: { url, config } }: FastifyRequest): boolean {
+  if (config.operation?.open === true || config.publicAsset === true) return true;
+  return url !== undefined && (url === '/openapi.json' || url === '/docs' || url.startsWith('/docs/'));
 }
 
 function holdsToken(header: string | undefined, hash: Buffer): boolean {

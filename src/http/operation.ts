@@ -68,6 +68,8 @@ export type HeaderName = keyof typeof responseHeaders;
 declare module 'fastify' {
   interface FastifyContextConfig {
     operation?: OperationDocument;
+    /** Static and the same for everyone: answers without a token. */
+    publicAsset?: true;
   }
 }
 

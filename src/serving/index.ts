@@ -1,6 +1,5 @@
 export { InferenceService } from './service.ts';
 export type { Served, ServeRequest, ServingEvents, ServingOptions } from './service.ts';
-export type { FloatBackend } from './floatBackend.ts';
 export { checkFeeds, imageInput } from './inputs.ts';
 export { addGauge, createMetrics, stages } from './metrics.ts';
 export type { Metrics, Stage, StageTimes } from './metrics.ts';

@@ -1,9 +1,9 @@
 import { AppError } from '../base/index.ts';
 import type { Tier } from '../engine/index.ts';
+import type { FloatServer } from '../jobs/index.ts';
 import type { Store, VersionRecord } from '../store/index.ts';
 import type { TensorMap } from '../tensor/index.ts';
 import { checkFeeds } from './inputs.ts';
-import type { FloatBackend } from './floatBackend.ts';
 import { ModelCache, type LoadState } from './modelCache.ts';
 import type { Metrics, StageTimes } from './metrics.ts';
 import { InferencePool } from './pool.ts';
@@ -44,7 +44,7 @@ export class InferenceService {
   readonly statistics = new Statistics();
   readonly metrics: Metrics;
   readonly #store: Store;
-  readonly #floats: FloatBackend;
+  readonly #floats: FloatServer;
   readonly #pool: InferencePool;
   readonly #cache: ModelCache;
   readonly #options: ServingOptions;
@@ -54,7 +54,7 @@ export class InferenceService {
 
   constructor(
     store: Store,
-    floats: FloatBackend,
+    floats: FloatServer,
     options: ServingOptions & { metrics: Metrics; events: ServingEvents },
   ) {
     this.#store = store;
@@ -125,13 +125,19 @@ export class InferenceService {
   async unload(model: string): Promise<void> {
     const record = await this.#store.metadata.model(model);
     this.#unloaded.add(model);
-    await Promise.all(record.versions.map((version) => this.#cache.unload(version)));
+    await Promise.all(record.versions.map((version) => this.#free(version)));
   }
 
   /** Drops everything held for a version that is about to be deleted. */
   async forget(version: VersionRecord): Promise<void> {
     this.statistics.forget(version.model, version.version);
-    await this.#cache.unload(version);
+    await this.#free(version);
+  }
+
+  async #free(version: VersionRecord): Promise<void> {
+    if (version.kind === 'int8') await this.#cache.unload(version);
+    // The worker may be down: then it holds nothing.
+    else await this.#floats.unload(version.sha256).catch(() => undefined);
   }
 
   /** Whether the version can answer; READY and UNLOADED ones do, the latter after loading. */
@@ -179,13 +185,11 @@ export class InferenceService {
     this.#floatsPending++;
     const start = performance.now();
     const timeout = AbortSignal.timeout(this.#options.timeoutMs);
+    const ended = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
     try {
-      const outputs = await this.#floats.infer(
-        version.sha256,
-        feeds,
-        signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-      );
-      return { outputs, queueMs: 0, computeMs: performance.now() - start };
+      const { outputs, computeMs } = await this.#floats.infer(version.sha256, feeds, ended);
+      // Waiting for the worker process and the way there and back.
+      return { outputs, computeMs, queueMs: Math.max(0, performance.now() - start - computeMs) };
     } catch (error) {
       if (timeout.aborted)
         throw new AppError('INFERENCE_TIMEOUT', `The float inference did not finish in ${this.#options.timeoutMs} ms.`);

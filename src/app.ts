@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import Fastify, { type FastifyInstance } from 'fastify';
+import type { Config } from './config.ts';
+import { tierReport } from './engine/index.ts';
+import {
+  openAccess,
+  packageVersion,
+  registerHttp,
+  Staging,
+  type EngineFacts,
+  type HttpServices,
+} from './http/index.ts';
+import { openQueue, startWorkerProcess, type EmbeddedQueue, type FloatServer } from './jobs/index.ts';
+import { renderReport } from './lab/index.ts';
+import { pageAssets } from './page/index.ts';
+import { addGauge, createMetrics, InferenceService, PreflightChecker, type Metrics } from './serving/index.ts';
+import { openStore } from './store/index.ts';
+
+/** A service that is ready to listen. */
+export interface Service {
+  readonly app: FastifyInstance;
+  /** The admin token, where this start made it: to be shown once. */
+  readonly newToken: string | undefined;
+  /** Refuses new requests at once; running ones get the grace period. */
+  stop(): Promise<void>;
+}
+
+/** What only the process knows. */
+export interface ProcessFacts {
+  readonly node: string;
+  readonly v8: string;
+  readonly platform: string;
+}
+
+const require = createRequire(import.meta.url);
+
+/** Opens everything that `config` names and wires it; nothing listens yet. */
+export async function createService(config: Config, facts: ProcessFacts): Promise<Service> {
+  const store = await openStore(config.dataDir);
+  const stopping = new AbortController();
+  const metrics = createMetrics();
+  const { access, newToken } = await openAccess({ host: config.host, ...config.access, dataDir: config.dataDir });
+  const staging = new Staging(join(config.dataDir, 'staging'), config.limits.concurrentUploads);
+  await staging.open();
+  const app = Fastify({
+    logger: { level: config.logLevel, redact: ['req.headers.authorization'] },
+    genReqId: (request) => requestId(request.headers['x-request-id']),
+    exposeHeadRoutes: false,
+    forceCloseConnections: 'idle',
+    requestTimeout: 0,
+    connectionTimeout: 0,
+    bodyLimit: 1_048_576,
+    routerOptions: { maxParamLength: 128 },
+  });
+  const queue = openQueue(store);
+  const worker = startWorkerProcess({
+    dataDir: config.dataDir,
+    queue,
+    onIncident: ({ what, stack }) => {
+      app.log.error({ stack }, what);
+    },
+  });
+  const serving = new InferenceService(store, worker.floats, {
+    threads: config.inference.threads ?? availableParallelism(),
+    queueLength: config.inference.queueLength,
+    timeoutMs: config.inference.timeoutMs,
+    memoryBytes: config.inference.memoryBytes,
+    tier: config.engineTier,
+    metrics,
+    events: {
+      goldenMismatch: ({ model, version }, { tier, mismatchedTiers }) => {
+        app.log.error({ model, version, tier, mismatchedTiers }, 'engine tiers gave other bits than the reference');
+      },
+    },
+  });
+  const preflight = new PreflightChecker(config.limits.preflightMs);
+  countJobs(metrics, queue);
+  const services: HttpServices = {
+    store,
+    queue,
+    serving,
+    preflight,
+    staging,
+    access,
+    limits: config.limits,
+    renderReport,
+    engineFacts: async () => engineFacts(serving.threads, worker.floats, facts),
+    stopping: stopping.signal,
+    docs: config.docs,
+    version: packageVersion(),
+  };
+  await registerHttp(app, services);
+  servePage(app);
+  const close = async () => {
+    await Promise.all([serving.close(), preflight.close(), worker.stop()]);
+    await store.metadata.close();
+  };
+  return { app, newToken, stop: () => stopService(app, stopping, { close, graceMs: config.stopGraceMs }) };
+}
+
+/** A caller's own id is kept where it is harmless. */
+function requestId(given: string | string[] | undefined): string {
+  return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+}
+
+async function stopService(
+  app: FastifyInstance,
+  stopping: AbortController,
+  { close, graceMs }: { close: () => Promise<void>; graceMs: number },
+): Promise<void> {
+  stopping.abort();
+  // Streams and polls end by the signal; other requests by finishing; whatever is left after the grace, by force.
+  const forced = setTimeout(() => {
+    app.server.closeAllConnections();
+  }, graceMs);
+  const idle = setInterval(() => {
+    app.server.closeIdleConnections();
+  }, 100);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(forced);
+    clearInterval(idle);
+    await close();
+  }
+}
+
+/** The built-in page needs no token: it holds no data, and asks for one where the service does. */
+function servePage(app: FastifyInstance): void {
+  for (const [path, { contentType, body }] of pageAssets) {
+    app.get(path, { config: { publicAsset: true } }, async (_request, reply) => reply.type(contentType).send(body));
+  }
+}
+
+async function engineFacts(threads: number, floats: FloatServer, facts: ProcessFacts): Promise<EngineFacts> {
+  const onnxruntime = packageFound('onnxruntime-node');
+  const { executor } = await floats.describe().catch(() => ({ executor: undefined }));
+  return {
+    ...tierReport(),
+    threads,
+    floatExecutor: executor ?? (onnxruntime === null ? 'reference' : 'onnxruntime'),
+    onnxruntime,
+    sharp: packageFound('sharp'),
+    ...facts,
+    version: packageVersion(),
+  };
+}
+
+/** Version of an installed package, found without loading it. */
+function packageFound(name: string): string | null {
+  try {
+    return (require(`${name}/package.json`) as { version: string }).version;
+  } catch {
+    return null;
+  }
+}
+
+function countJobs(metrics: Metrics, queue: EmbeddedQueue): void {
+  addGauge(metrics, { name: 'octet_jobs', help: 'Jobs by state', labelNames: ['state'] }, async () =>
+    Object.entries(await queue.counts()).map(([state, value]) => ({ labels: { state }, value })),
+  );
+}
