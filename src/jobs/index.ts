@@ -1,3 +1,10 @@
+export type { FloatServer } from './floatServer.ts';
+export type { JobContext, JobDataset, JobFunction, JobInput, JobOutput } from './jobFunction.ts';
+export type { FloatFacts, Incident } from './messages.ts';
 export type * from './queue.ts';
 export { MAX_ATTEMPTS, openQueue } from './sqliteQueue.ts';
 export type { EmbeddedQueue, QueueOptions } from './sqliteQueue.ts';
+export { JobWorker } from './worker.ts';
+export type { WorkerEvents, WorkerOptions } from './worker.ts';
+export { startWorkerProcess } from './workerProcess.ts';
+export type { WorkerProcess, WorkerProcessOptions } from './workerProcess.ts';

@@ -15,10 +15,10 @@ import {
   type JobState,
   type Sql,
 } from '../store/index.ts';
-import { Followers } from './followers.ts';
 import { SqliteLease } from './sqliteLease.ts';
 import type { ClaimedJob, JobEvent, JobQueue, JobSource } from './queue.ts';
 import { specHash } from './specHash.ts';
+import { Waiters } from './waiters.ts';
 
 /** A job that has stopped its worker this often is not tried again. */
 export const MAX_ATTEMPTS = 3;
@@ -32,8 +32,6 @@ export interface QueueOptions {
   readonly leaseMs?: number;
   /** Longest delay until a follower sees a change that another process made and did not announce. */
   readonly pollMs?: number;
-  /** Called after each change made through this queue, for other processes to be told. */
-  readonly onChange?: (jobId: string) => void;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -42,6 +40,8 @@ export interface QueueOptions {
 export interface EmbeddedQueue extends JobQueue, JobSource {
   /** Says that another process has changed a job: its followers look at once. */
   announce(jobId: string): void;
+  /** Calls `listener` after each change made through this queue, for other processes to be told; returns how to end it. */
+  subscribe(listener: (jobId: string) => void): () => void;
 }
 
 /** The queue in the store's database; any number of processes may open it. */
@@ -60,16 +60,15 @@ class SqliteQueue implements EmbeddedQueue {
   readonly #maxQueued: number;
   readonly #leaseMs: number;
   readonly #now: () => number;
-  readonly #onChange: (jobId: string) => void;
-  readonly #followers: Followers;
+  readonly #listeners = new Set<(jobId: string) => void>();
+  readonly #followers: Waiters;
 
   constructor(database: Database, options: QueueOptions) {
     this.#database = database;
     this.#maxQueued = options.maxQueued ?? 1_000;
     this.#leaseMs = options.leaseMs ?? 10_000;
     this.#now = options.now ?? Date.now;
-    this.#onChange = options.onChange ?? (() => undefined);
-    this.#followers = new Followers(options.pollMs ?? 500);
+    this.#followers = new Waiters(options.pollMs ?? 500);
   }
 
   async submit(spec: JobSpec, options: { idempotencyKey?: string } = {}): Promise<JobRecord> {
@@ -172,9 +171,14 @@ class SqliteQueue implements EmbeddedQueue {
     this.#followers.notify(jobId);
   }
 
+  subscribe(listener: (jobId: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   #changed(id: string): void {
     this.#followers.notify(id);
-    this.#onChange(id);
+    for (const listener of this.#listeners) listener(id);
   }
 
   #timestamp(): string {

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 
 /** Wakes those who wait for a change of a job, by news or, where none comes, after a while. */
-export class Followers {
+export class Waiters {
   readonly #emitter = new EventEmitter();
   readonly #pollMs: number;
 

@@ -1,0 +1,15 @@
+import type { TensorMap } from '../tensor/index.ts';
+import type { FloatFacts } from './messages.ts';
+
+/** Runs fp32 versions. The worker process does: a float runtime is loaded nowhere else. */
+export interface FloatServer {
+  /**
+   * Loads the version on first use. `computeMs` is the computation alone, without waiting and transport.
+   *
+   * @throws AppError FLOAT_EXECUTOR_UNAVAILABLE while the worker is down, INFERENCE_INVALID, what is wrong with the file,
+   *   or the reason of `signal`
+   */
+  infer(sha256: string, feeds: TensorMap, signal?: AbortSignal): Promise<{ outputs: TensorMap; computeMs: number }>;
+  unload(sha256: string): Promise<void>;
+  describe(): Promise<FloatFacts>;
+}

@@ -1,0 +1,47 @@
+import type { DatasetRecord, JobProgress, ModelSummary, Sha256, VersionRecord } from '../store/index.ts';
+import type { Preprocessing } from '../data/index.ts';
+import type { Recipe } from '../quant/index.ts';
+
+/** A stored data set, on this machine's disk. */
+export interface JobDataset {
+  readonly path: string;
+  readonly format: DatasetRecord['format'];
+  readonly sha256: Sha256;
+}
+
+/** Everything a job needs, as data: what a thread is started with. */
+export interface JobInput {
+  readonly jobId: string;
+  /** 1, 2 … */
+  readonly attempt: number;
+  readonly model: {
+    readonly name: string;
+    readonly version: number;
+    readonly path: string;
+    readonly sha256: Sha256;
+    readonly preprocessing: Preprocessing;
+    readonly labels: readonly string[] | undefined;
+  };
+  readonly recipe: Recipe;
+  readonly calibration: JobDataset | undefined;
+  readonly evaluation: JobDataset | undefined;
+}
+
+/** The new version's parts. */
+export interface JobOutput {
+  readonly onnx: Uint8Array;
+  /** JSON of the report. */
+  readonly report: string;
+  readonly summary: ModelSummary;
+  readonly golden: string;
+  readonly verdict: Exclude<VersionRecord['verdict'], undefined>;
+}
+
+export interface JobContext {
+  readonly onProgress: (progress: JobProgress) => void;
+  /** Fires when the job is cancelled, has run too long, or the worker stops; soon after, the thread is ended. */
+  readonly signal: AbortSignal;
+}
+
+/** What a job module exports under the name `runJob`; it is loaded in a thread of its own for each job. */
+export type JobFunction = (input: JobInput, context: JobContext) => Promise<JobOutput>;
