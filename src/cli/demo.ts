@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Report } from '../lab/index.ts';
 import { exitCodes, readArguments } from './command.ts';
 import { followJob, getJson, request, type DemoJob } from './demo/serviceCalls.ts';
 import { startService, type ServiceProcess } from './demo/serviceProcess.ts';
-import { comparison, type DemoReport } from './demo/comparison.ts';
 import { drawDigit } from './demo/drawDigit.ts';
 import {
   digitsLabels,
@@ -14,6 +14,7 @@ import {
   readDigitsModel,
   zipDigits,
 } from './sample/digits.ts';
+import { reportTable } from './reportTable.ts';
 import { createTerminal } from './terminal.ts';
 import { formatBytes, formatMs, formatShare } from './text.ts';
 
@@ -77,12 +78,7 @@ async function runMainJob(service: ServiceProcess): Promise<void> {
   const version = job.resultVersion ?? 0;
   terminal.print(`Job ${job.id} succeeded after ${formatMs(performance.now() - began)}: version ${version} is live\n`);
   const base = `${service.url}/v1/models/digits/versions`;
-  const [before, after, report] = await Promise.all([
-    getJson<{ sizeBytes: number }>(`${base}/1`),
-    getJson<{ sizeBytes: number }>(`${base}/${version}`),
-    getJson<DemoReport>(`${base}/${version}/report`),
-  ]);
-  terminal.print(comparison({ fp32Bytes: before.sizeBytes, int8Bytes: after.sizeBytes, report }));
+  terminal.print(reportTable(await getJson<Report>(`${base}/${version}/report`)));
   await classify(service.url);
   terminal.print(`
 Page      ${service.url}/

@@ -9,9 +9,15 @@ export const serveCommand: Command = {
   name: 'serve',
   summary: 'run the service',
   help: configHelp(),
-  async run(args) {
+  async run(args, { terminal }) {
     process.argv = [process.argv[0] ?? process.execPath, fileURLToPath(entry), ...args];
-    await import(entry.href);
+    try {
+      await import(entry.href);
+    } catch (error) {
+      terminal.note(`octet: the service cannot start: ${error instanceof Error ? error.message : String(error)}`);
+      // What has been opened so far would keep the process alive.
+      process.exit(exitCodes.failed);
+    }
     return Number(process.exitCode ?? exitCodes.ok);
   },
 };
