@@ -44,4 +44,6 @@ export interface Graph {
   readonly metadata: ReadonlyMap<string, string>;
   /** ONNX `producer_name` of the uploaded file. */
   readonly producer: string;
+  /** Operator set of the uploaded file; absent for graphs that were not read from one. */
+  readonly opset?: number;
 }
