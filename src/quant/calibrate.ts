@@ -1,10 +1,10 @@
 import { AppError, present } from '../base/index.ts';
 import type { FloatExecutor, FloatSession, Graph, Node, ValueType } from '../graph/index.ts';
-import { elementCount, tensor, type Tensor, type TensorMap } from '../tensor/index.ts';
+import { tensor, type Tensor, type TensorMap } from '../tensor/index.ts';
 import { GraphBuilder } from './graphBuilder.ts';
-import { extremesOf } from './observers/extremes.ts';
+import type { Extremes } from './observers/extremes.ts';
 import { createObserver } from './observers/createObserver.ts';
-import { isExtremesObserver, type ExtremesObserver, type Observer } from './observers/observer.ts';
+import type { Observer } from './observers/observer.ts';
 import { planQuantization } from './plan.ts';
 import type { Range } from './quantizer.ts';
 import type { Ranges } from './quantizeGraph.ts';
@@ -90,55 +90,59 @@ interface Probe {
   close(): Promise<void>;
 }
 
-/** How the observed values leave the executor: as extremes that the runtime computes itself, or whole. */
+/**
+ * How the observed values leave the executor. A native runtime computes the extremes itself, many values at a time, and
+ * hands only those over where they are enough; the plain executor's values are at hand anyway.
+ */
 async function openProbe(
   graph: Graph,
   executor: FloatExecutor,
   observers: ReadonlyMap<string, Observer>,
 ): Promise<Probe> {
-  const native = executor.name !== 'reference';
-  const reduced = new Map<string, ExtremesObserver>();
-  const whole = new Map<string, Observer>();
   const computed = new Set(graph.nodes.flatMap(({ outputs }) => outputs));
-  for (const [value, observer] of observers) {
-    const rank = graph.types.get(value)?.shape.length ?? 0;
-    if (native && isExtremesObserver(observer) && rank > 1 && computed.has(value)) reduced.set(value, observer);
-    else whole.set(value, observer);
-  }
-  const { graph: extended, names } = withExtremes(graph, [...reduced.keys()]);
-  const outputs = [...whole.keys(), ...[...names.values()].flat()];
-  const session: FloatSession = await executor.load(extended, outputs);
+  const reduced = [...observers.keys()].filter(
+    (value) => executor.name !== 'reference' && computed.has(value) && (graph.types.get(value)?.shape.length ?? 0) > 1,
+  );
+  const { graph: extended, names } = withExtremes(graph, reduced);
+  const whole = [...observers].filter(([value, { needs }]) => needs === 'values' || !names.has(value));
+  const fetched = new Set(whole.map(([value]) => value));
+  const session: FloatSession = await executor.load(extended, [...fetched, ...[...names.values()].flat()]);
   return {
     observe: async (feeds) => {
       const results = await session.run(feeds);
-      for (const [value, observer] of whole) observeWhole(observer, present(results.get(value), value));
-      for (const [value, observer] of reduced) {
-        const [lowest, highest] = present(names.get(value), value);
-        observeReduced(observer, present(results.get(lowest), lowest), present(results.get(highest), highest));
+      const value = (name: string): Tensor => present(results.get(name), name);
+      for (const [name, observer] of observers) {
+        const pair = names.get(name);
+        const extremes = pair && extremesOfSamples(value(pair[0]), value(pair[1]));
+        observeSamples(observer, fetched.has(name) ? value(name) : undefined, extremes);
       }
     },
     close: () => session.close(),
   };
 }
 
-function observeWhole(observer: Observer, value: Tensor): void {
-  const data = Float32Array.from<number | bigint>(value.dtype === 'float32' ? [] : value.data, Number);
-  const floats = value.dtype === 'float32' ? value.data : data;
-  if (!isExtremesObserver(observer)) {
-    observer.observe(floats);
-    return;
-  }
-  const samples = value.shape[0] ?? 1;
-  const length = elementCount(value.shape) / samples;
-  for (let sample = 0; sample < samples; sample++) {
-    const { min, max, finite } = extremesOf(floats.subarray(sample * length, (sample + 1) * length));
-    observer.observeExtremes(finite ? min : NaN, finite ? max : NaN);
-  }
+function observeSamples(
+  observer: Observer,
+  value: Tensor | undefined,
+  extremes: readonly Extremes[] | undefined,
+): void {
+  const data = value ? floatsOf(value) : new Float32Array();
+  const samples = extremes?.length ?? value?.shape[0] ?? 1;
+  const length = data.length / samples;
+  for (let sample = 0; sample < samples; sample++)
+    observer.observe(data.subarray(sample * length, (sample + 1) * length), extremes?.[sample]);
 }
 
-function observeReduced(observer: ExtremesObserver, lowest: Tensor, highest: Tensor): void {
-  for (const [sample, min] of lowest.data.entries())
-    observer.observeExtremes(Math.min(Number(min), 0), Math.max(Number(highest.data[sample]), 0));
+function floatsOf(value: Tensor): Float32Array {
+  if (value.dtype === 'float32') return value.data;
+  return Float32Array.from<number | bigint>(value.data, Number);
+}
+
+function extremesOfSamples(lowest: Tensor, highest: Tensor): Extremes[] {
+  return Array.from(floatsOf(lowest), (low, sample) => {
+    const high = floatsOf(highest)[sample] ?? NaN;
+    return { min: Math.min(low, 0), max: Math.max(high, 0), finite: Number.isFinite(high - low) };
+  });
 }
 
 /** Adds the smallest and largest element of each sample of `values` to a graph: [N] each. */

@@ -3,7 +3,7 @@ import type { Recipe } from '../recipe.ts';
 import { EntropyObserver } from './entropy.ts';
 import { MeanSquareObserver } from './meanSquare.ts';
 import { MinMaxObserver, MovingMinMaxObserver } from './minMax.ts';
-import type { Observer } from './observer.ts';
+import { sparseStride, type Observer } from './observer.ts';
 import { PercentileObserver } from './percentile.ts';
 
 /** The observer of activations that a recipe asks for. */
@@ -15,11 +15,11 @@ export function createObserver({ activations }: Recipe): Observer {
     case 'movingMinMax':
       return new MovingMinMaxObserver();
     case 'percentile':
-      return new PercentileObserver(activations.percentile);
+      return new PercentileObserver(activations.percentile, sparseStride);
     case 'entropy':
-      return new EntropyObserver(activations.bits);
+      return new EntropyObserver(activations.bits, sparseStride);
     case 'mse':
-      return new MeanSquareObserver(activations.bits);
+      return new MeanSquareObserver(activations.bits, sparseStride);
     default:
       return unreachable(activations.calibrator);
   }

@@ -1,4 +1,5 @@
 import type { Range } from '../quantizer.ts';
+import type { Extremes } from './extremes.ts';
 import { binCount, Histogram } from './histogram.ts';
 import { unusableRange, type Observer } from './observer.ts';
 
@@ -72,6 +73,7 @@ function prefixSums(counts: Float64Array, of: (count: number) => number): Float6
 
 /** Range by least divergence of the clipped and quantized distribution from the true one. */
 export class EntropyObserver implements Observer {
+  readonly needs = 'values';
   readonly histogram = new Histogram();
   readonly #bits: number;
   readonly #stride: (length: number) => number;
@@ -81,8 +83,8 @@ export class EntropyObserver implements Observer {
     this.#stride = stride;
   }
 
-  observe(values: Float32Array): void {
-    this.histogram.add(values, this.#stride(values.length));
+  observe(values: Float32Array, extremes?: Extremes): void {
+    this.histogram.add(values, this.#stride(values.length), extremes);
   }
 
   range(): Range {

@@ -1,25 +1,24 @@
-import { invariant } from '../../base/index.ts';
-import { extremesOf } from './extremes.ts';
+import { extremesOf, type Extremes } from './extremes.ts';
 
 /** Bins of one sign (Migacz 2017 uses 2,048 for |x|). */
 export const binCount = 2048;
 
 /**
- * Counts of values by magnitude and sign, in one pass and fixed memory: bin i of a sign holds |x| in
- * [i · width, (i + 1) · width). When a larger value arrives, the width doubles and neighbours merge; bins nest exactly,
- * so the counts are those of a histogram that had known the final width from the start.
+ * Counts of values in one pass and fixed memory: bin i, from −2,048 to 2,047, holds x with floor(x / width) = i; the
+ * count of bin i is `counts[i + binCount]`. When a larger value arrives, the width doubles and neighbours merge. Widths
+ * are powers of two, so bins nest exactly and the counts are those of a histogram that had known the final width.
+ * (A negative x nearer to 0 than 2⁻⁴² widths counts as 0.)
  */
 export class Histogram {
-  /** Counts below 2⁵³: float64 holds them exactly. */
-  readonly positive = new Float64Array(binCount);
-  readonly negative = new Float64Array(binCount);
+  /** Below 2⁵³: float64 holds them exactly. */
+  readonly counts = new Float64Array(2 * binCount);
   /** Extremes of all values and 0. */
   min = 0;
   max = 0;
   finite = true;
   #width = 0;
   #total = 0;
-  readonly #scratch = Array.from({ length: 4 }, () => new Uint32Array(2 * binCount));
+  readonly #scratch = new Uint32Array(8 * binCount);
 
   /** 0 until a value other than 0 came. */
   get width(): number {
@@ -30,73 +29,86 @@ export class Histogram {
     return this.#total;
   }
 
-  /** Adds values; `stride` > 1 counts every stride-th only, while the extremes still see all. */
-  add(values: Float32Array, stride = 1): void {
-    const extremes = extremesOf(values);
+  /**
+   * Adds values; a `stride` above 1 counts every stride-th only.
+   *
+   * @param extremes  of all values, where they are known already
+   */
+  add(values: Float32Array, stride = 1, extremes: Extremes = extremesOf(values)): void {
     if (!extremes.finite) {
       this.finite = false;
       return;
     }
-    if (values.length === 0) return;
     this.min = Math.min(this.min, extremes.min);
     this.max = Math.max(this.max, extremes.max);
-    this.#total += Math.ceil(values.length / stride);
+    const counted = Math.ceil(values.length / stride);
+    this.#total += counted;
     const magnitude = Math.max(-extremes.min, extremes.max);
     if (magnitude > 0) this.#cover(magnitude);
-    if (this.#width === 0) this.positive[0]! += Math.ceil(values.length / stride);
+    if (this.#width === 0) this.counts[binCount]! += counted;
     else this.#count(values, stride);
   }
 
   #cover(magnitude: number): void {
     if (this.#width === 0) this.#width = firstWidth(magnitude);
     while (magnitude >= this.#width * binCount) {
-      mergePairs(this.positive);
-      mergePairs(this.negative);
+      mergePairs(this.counts);
       this.#width *= 2;
     }
   }
 
   /**
    * Neighbouring values often share a bin (zeros after Relu), and an increment must wait for the one before it at the
-   * same address: four tables in turn take that wait away. They fit the first-level cache and are added up at the end.
+   * same address: four tables in turn take that wait away. They are added up at the end.
    */
   #count(values: Float32Array, stride: number): void {
-    const [a, b, c, d] = this.#scratch as [Uint32Array, Uint32Array, Uint32Array, Uint32Array];
-    invariant(values.length < 2 ** 32, 'a tensor has fewer than 2³² elements');
-    const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+    const tables = this.#scratch;
     const inverse = 1 / this.#width;
-    const step = 4 * stride;
+    const last = 2 * binCount - 1;
     let i = 0;
-    for (; i + 3 * stride < values.length; i += step) {
-      const [j, k, l] = [i + stride, i + 2 * stride, i + 3 * stride];
-      a[((Math.abs(values[i]!) * inverse) | 0) + ((bits[i]! >>> 31) << 11)]!++;
-      b[((Math.abs(values[j]!) * inverse) | 0) + ((bits[j]! >>> 31) << 11)]!++;
-      c[((Math.abs(values[k]!) * inverse) | 0) + ((bits[k]! >>> 31) << 11)]!++;
-      d[((Math.abs(values[l]!) * inverse) | 0) + ((bits[l]! >>> 31) << 11)]!++;
+    for (; i + 3 * stride < values.length; i += 4 * stride) {
+      const a = (values[i]! * inverse + binCount) | 0;
+      const b = (values[i + stride]! * inverse + binCount) | 0;
+      const c = (values[i + 2 * stride]! * inverse + binCount) | 0;
+      const d = (values[i + 3 * stride]! * inverse + binCount) | 0;
+      tables[a & last]!++;
+      tables[(b & last) + 2 * binCount]!++;
+      tables[(c & last) + 4 * binCount]!++;
+      tables[(d & last) + 6 * binCount]!++;
     }
-    for (; i < values.length; i += stride) a[((Math.abs(values[i]!) * inverse) | 0) + ((bits[i]! >>> 31) << 11)]!++;
-    for (let bin = 0; bin < binCount; bin++) {
-      this.positive[bin]! += a[bin]! + b[bin]! + c[bin]! + d[bin]!;
-      const mirrored = bin + binCount;
-      this.negative[bin]! += a[mirrored]! + b[mirrored]! + c[mirrored]! + d[mirrored]!;
+    for (; i < values.length; i += stride) tables[((values[i]! * inverse + binCount) | 0) & last]!++;
+    for (let bin = 0; bin < 2 * binCount; bin++) {
+      const sum = tables[bin]! + tables[bin + 2 * binCount]!;
+      this.counts[bin]! += sum + tables[bin + 4 * binCount]! + tables[bin + 6 * binCount]!;
     }
-    for (const table of this.#scratch) table.fill(0);
+    tables.fill(0);
   }
 
-  /** Counts of |x|. */
+  /** Counts by distance from 0: bin i holds i · width to (i + 1) · width of both signs. */
   magnitudes(): Float64Array {
-    return this.positive.map((count, bin) => count + this.negative[bin]!);
+    return this.positive().map((count, bin) => count + this.counts[binCount - 1 - bin]!);
+  }
+
+  /** Counts from 0 upward. */
+  positive(): Float64Array {
+    return this.counts.subarray(binCount);
+  }
+
+  /** Counts from 0 downward. */
+  negative(): Float64Array {
+    return this.counts.slice(0, binCount).reverse();
   }
 }
 
-/** A power of two, so that x / width is exact and doubling nests bins, with the first magnitude in the upper half. */
+/** The power of two with which the first magnitude falls into the upper half. */
 function firstWidth(magnitude: number): number {
   let width = 2 ** (Math.floor(Math.log2(magnitude)) + 1) / binCount;
   while (magnitude >= width * binCount) width *= 2;
-  return Math.max(width, 2 ** -1000);
+  return width;
 }
 
 function mergePairs(counts: Float64Array): void {
-  for (let bin = 0; bin < binCount / 2; bin++) counts[bin] = counts[2 * bin]! + counts[2 * bin + 1]!;
-  counts.fill(0, binCount / 2);
+  const merged = new Float64Array(counts.length);
+  for (let bin = 0; bin < counts.length; bin++) merged[(bin >> 1) + binCount / 2]! += counts[bin]!;
+  counts.set(merged);
 }

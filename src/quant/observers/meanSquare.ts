@@ -1,13 +1,15 @@
 import type { Range } from '../quantizer.ts';
+import type { Extremes } from './extremes.ts';
 import { binCount, Histogram } from './histogram.ts';
 import { clipped } from './entropy.ts';
 import { unusableRange, type Observer } from './observer.ts';
 
 /**
- * Range with the least expected squared error: a value inside errs by scale² / 12 on average, one beyond by its
- * distance to the bound squared. Thresholds are tried as for the divergence, from an eighth of the histogram upward.
+ * Range with the least squared error, each bin of the histogram taken at its centre: rounded within the range, clipped
+ * beyond. Thresholds are tried as for the divergence, from a 32nd of the histogram upward in steps of 8 bins.
  */
 export class MeanSquareObserver implements Observer {
+  readonly needs = 'values';
   readonly histogram = new Histogram();
   readonly #steps: number;
   readonly #stride: (length: number) => number;
@@ -17,8 +19,8 @@ export class MeanSquareObserver implements Observer {
     this.#stride = stride;
   }
 
-  observe(values: Float32Array): void {
-    this.histogram.add(values, this.#stride(values.length));
+  observe(values: Float32Array, extremes?: Extremes): void {
+    this.histogram.add(values, this.#stride(values.length), extremes);
   }
 
   range(): Range {
@@ -27,7 +29,7 @@ export class MeanSquareObserver implements Observer {
     if (histogram.width === 0) return { min: 0, max: 0 };
     let best = clipped(histogram, histogram.width * binCount);
     let least = Infinity;
-    for (let bins = binCount; bins >= binCount / 32; bins -= 4) {
+    for (let bins = binCount; bins >= binCount / 32; bins -= 8) {
       const candidate = clipped(histogram, bins * histogram.width);
       const error = this.#error(candidate);
       if (error < least) [least, best] = [error, candidate];
@@ -36,20 +38,22 @@ export class MeanSquareObserver implements Observer {
   }
 
   #error({ min, max }: Range): number {
-    const { positive, negative, width, total } = this.histogram;
-    const scale = (max - min) / this.#steps;
-    const beyond = squaresBeyond(positive, max, width) + squaresBeyond(negative, -min, width);
-    return beyond + (total * scale * scale) / 12;
+    const { histogram } = this;
+    const { width } = histogram;
+    const scale = (max - min) / this.#steps / width;
+    return (
+      squaredError(histogram.positive(), max / width, scale) + squaredError(histogram.negative(), -min / width, scale)
+    );
   }
 }
 
-/** Σ count · (centre − bound)² over the bins whose centre lies beyond the bound. */
-function squaresBeyond(counts: Float64Array, bound: number, width: number): number {
+/** Σ count · (centre − quantized centre)², in bins. */
+function squaredError(counts: Float64Array, bound: number, scale: number): number {
   let sum = 0;
-  for (let bin = counts.length - 1; bin >= 0; bin--) {
-    const distance = (bin + 0.5) * width - bound;
-    if (distance <= 0) break;
-    sum += counts[bin]! * distance * distance;
+  for (let bin = 0; bin < counts.length; bin++) {
+    const centre = bin + 0.5;
+    const nearest = centre < bound ? Math.min(Math.round(centre / scale) * scale, bound) : bound;
+    sum += counts[bin]! * (centre - nearest) ** 2;
   }
   return sum;
 }

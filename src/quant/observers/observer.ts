@@ -1,21 +1,34 @@
 import type { Range } from '../quantizer.ts';
+import type { Extremes } from './extremes.ts';
 
 /** Collects statistics of one tensor over many samples in fixed memory, and proposes the range to quantize. */
 export interface Observer {
-  /** Values of one sample or of several. */
-  observe(values: Float32Array): void;
+  /** Whether the extremes of each sample are all it looks at: a runtime can compute those by itself. */
+  readonly needs: 'extremes' | 'values';
+  /**
+   * One sample. `extremes` are computed where the caller does not know them; where they are all it `needs`, `values`
+   * may be empty.
+   */
+  observe(values: Float32Array, extremes?: Extremes): void;
   /** Holds 0. Not finite once a value was not. */
   range(): Range;
 }
 
-/** An observer that needs no more than each sample's extremes, which a runtime can compute by itself. */
-export interface ExtremesObserver extends Observer {
-  /** Extremes of one sample. */
-  observeExtremes(min: number, max: number): void;
-}
-
-export function isExtremesObserver(observer: Observer): observer is ExtremesObserver {
-  return 'observeExtremes' in observer;
-}
-
 export const unusableRange: Range = { min: NaN, max: NaN };
+
+/** Values of a sample that a histogram counts at most: the others add no knowledge and take most of the time. */
+export const countedPerSample = 2 ** 16;
+
+/**
+ * The step that leaves at most `countedPerSample` of `length` values. It is prime to the length, hence to every
+ * dimension: a stride of the width would look at a few columns only.
+ */
+export function sparseStride(length: number): number {
+  let stride = Math.ceil(length / countedPerSample);
+  while (commonDivisor(stride, length) > 1) stride++;
+  return stride;
+}
+
+function commonDivisor(a: number, b: number): number {
+  return b === 0 ? a : commonDivisor(b, a % b);
+}

@@ -1,4 +1,5 @@
 import type { Range } from '../quantizer.ts';
+import type { Extremes } from './extremes.ts';
 import { Histogram } from './histogram.ts';
 import { unusableRange, type Observer } from './observer.ts';
 
@@ -7,6 +8,7 @@ import { unusableRange, type Observer } from './observer.ts';
  * one-sided tensor. Bounds are edges of histogram bins, never inside the true percentile.
  */
 export class PercentileObserver implements Observer {
+  readonly needs = 'values';
   readonly histogram = new Histogram();
   readonly #cut: number;
   readonly #stride: (length: number) => number;
@@ -17,17 +19,17 @@ export class PercentileObserver implements Observer {
     this.#stride = stride;
   }
 
-  observe(values: Float32Array): void {
-    this.histogram.add(values, this.#stride(values.length));
+  observe(values: Float32Array, extremes?: Extremes): void {
+    this.histogram.add(values, this.#stride(values.length), extremes);
   }
 
   range(): Range {
-    const { positive, negative, width, total, min, max, finite } = this.histogram;
+    const { width, total, min, max, finite } = this.histogram;
     if (!finite) return unusableRange;
     const cut = total * (min < 0 && max > 0 ? this.#cut / 2 : this.#cut);
     return {
-      min: Math.max(min, -edgeAbove(negative, cut) * width),
-      max: Math.min(max, edgeAbove(positive, cut) * width),
+      min: Math.max(min, -edgeAbove(this.histogram.negative(), cut) * width),
+      max: Math.min(max, edgeAbove(this.histogram.positive(), cut) * width),
     };
   }
 }
