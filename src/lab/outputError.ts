@@ -19,27 +19,36 @@ export class ErrorTally {
   #maxError = 0;
   #notFinite = 0;
 
-  /** Values of `y` that are not finite; they count in no sum. */
+  /** Elements where either is not finite; they count in no sum. */
   get notFinite(): number {
     return this.#notFinite;
   }
 
   add(x: Tensor['data'], y: Tensor['data']): void {
+    this.addFloats(asFloats(x), asFloats(y));
+  }
+
+  addFloats(x: Float32Array, y: Float32Array): void {
     invariant(x.length === y.length, `comparing ${x.length} values with ${y.length}`);
+    let [signal, other, dot, noise] = [0, 0, 0, 0];
     for (let i = 0; i < x.length; i++) {
-      const a = Number(x[i]);
-      const b = Number(y[i]);
+      const a = x[i] ?? 0;
+      const b = y[i] ?? 0;
       const difference = a - b;
       if (!Number.isFinite(difference)) {
         this.#notFinite++;
         continue;
       }
-      this.#signal += a * a;
-      this.#other += b * b;
-      this.#dot += a * b;
-      this.#noise += difference * difference;
-      this.#maxError = Math.max(this.#maxError, Math.abs(difference));
+      signal += a * a;
+      other += b * b;
+      dot += a * b;
+      noise += difference * difference;
+      if (Math.abs(difference) > this.#maxError) this.#maxError = Math.abs(difference);
     }
+    this.#signal += signal;
+    this.#other += other;
+    this.#dot += dot;
+    this.#noise += noise;
   }
 
   figures(): ErrorFigures {
@@ -50,4 +59,8 @@ export class ErrorTally {
       maxError: this.#maxError,
     };
   }
+}
+
+function asFloats(data: Tensor['data']): Float32Array {
+  return data instanceof Float32Array ? data : Float32Array.from<number | bigint>(data, Number);
 }

@@ -1,6 +1,6 @@
+import { compile, type Executable, type Tier } from '../engine/index.ts';
 import type { FloatExecutor, Graph, QuantizedGraph } from '../graph/index.ts';
-import { compile, type Tier } from '../engine/index.ts';
-import { openOnnxFile, type OnnxruntimeOptions } from '../onnxruntime/index.ts';
+import { loadOnnxruntime, openOnnxFile, type OnnxruntimeOptions } from '../onnxruntime/index.ts';
 import { runQuantized } from '../reference/index.ts';
 import type { TensorMap } from '../tensor/index.ts';
 
@@ -14,7 +14,10 @@ export interface Runner {
 
 /** The int8 engine. */
 export async function engineRunner(graph: QuantizedGraph, tier?: Tier): Promise<Runner> {
-  const executable = await compile(graph, tier === undefined ? {} : { tier });
+  return executableRunner(await compile(graph, tier === undefined ? {} : { tier }));
+}
+
+export function executableRunner(executable: Executable): Runner {
   return {
     name: `octet (${executable.tier})`,
     run: async (feeds) => executable.run(feeds),
@@ -31,6 +34,12 @@ export function referenceRunner(graph: QuantizedGraph): Runner {
 export async function floatRunner(graph: Graph, executor: FloatExecutor): Promise<Runner> {
   const session = await executor.load(graph, graph.outputs);
   return { name: executor.name, run: (feeds) => session.run(feeds), close: () => session.close() };
+}
+
+/** A float graph on one thread, to be timed beside our engine on one thread. */
+export async function singleThreadRunner(graph: Graph, executor: FloatExecutor): Promise<Runner> {
+  const single = executor.name === 'onnxruntime' ? await loadOnnxruntime({ threads: 1 }) : undefined;
+  return floatRunner(graph, single ?? executor);
 }
 
 /** A file in onnxruntime as it is. */

@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { diagnose } from './diagnosis.ts';
+import type { Comparison, Evaluation } from './evaluate.ts';
+import { versions } from './metadata.ts';
+import type { Network } from './network.ts';
+import type { PairedFigures } from './paired.ts';
+import type { QuantizeModelOptions } from './quantizeModel.ts';
+import type { LatencyReport, LayerReport, Report } from './report.ts';
+import { describeSelection, type SamplePlan } from './samples.ts';
+import { judge } from './verdict.ts';
+
+export interface ReportParts {
+  readonly options: QuantizeModelOptions;
+  readonly network: Network;
+  readonly plan: SamplePlan;
+  readonly comparison: Comparison | undefined;
+  readonly layers: readonly LayerReport[];
+  /** fp32 and int8, where there was a sample to time them with. */
+  readonly latency: readonly LatencyReport[];
+  readonly onnx: Uint8Array;
+  readonly golden: string;
+  readonly engine: Report['engine'];
+  readonly stages: Report['stages'];
+}
+
+/** Few calibration samples leave ranges to chance. */
+const FEW_SAMPLES = 32;
+
+export function buildReport(parts: ReportParts): Report {
+  const { options, network, plan, comparison, layers, onnx } = parts;
+  const { recipe, preprocessing, executor } = options;
+  const paired = comparison?.paired;
+  const verdict = judge({
+    budget: recipe.accuracyBudget,
+    paired,
+    outputs: comparison?.outputs ?? [],
+    notFinite: comparison?.notFinite ?? 0,
+  });
+  const { parameters, macs, operators } = network.summary;
+  return {
+    schema: 1,
+    verdict,
+    model: {
+      name: options.name ?? network.imported.name,
+      sha256: network.sha256,
+      quantizedSha256: createHash('sha256').update(onnx).digest('hex'),
+      parameters,
+      macs,
+      operators: { ...operators },
+    },
+    task: network.classOutput === undefined ? 'other' : 'classifier',
+    data: dataOf(plan),
+    ...accuracyOf(comparison),
+    ...(paired === undefined ? {} : { paired: pairedOf(paired) }),
+    outputs: (comparison?.outputs ?? []).map((output) => ({ ...output })),
+    size: {
+      fp32Bytes: network.sizeBytes,
+      int8Bytes: onnx.length,
+      ratio: Math.round((network.sizeBytes / onnx.length) * 1_000) / 1_000,
+    },
+    latency: latencyOf(parts.latency),
+    engine: parts.engine,
+    executor: executor.name,
+    layers: [...layers],
+    worstLayers: diagnose(layers),
+    warnings: warningsOf(parts, verdict),
+    recipe,
+    preprocessing,
+    golden: parts.golden,
+    versions: versions(),
+    stages: parts.stages,
+  };
+}
+
+function dataOf({ calibration, evaluation }: SamplePlan): Report['data'] {
+  return {
+    ...(calibration === undefined ? {} : { calibration: describeSelection(calibration) }),
+    ...(evaluation === undefined
+      ? {}
+      : {
+          evaluation: {
+            ...describeSelection(evaluation),
+            source: evaluation.source,
+            overlapRemoved: evaluation.overlapRemoved,
+          },
+        }),
+  };
+}
+
+function accuracyOf(comparison: Comparison | undefined): Pick<Report, 'accuracy'> {
+  if (comparison?.paired === undefined) return {};
+  const of = ({ runner, top1, top5 }: Evaluation): NonNullable<Report['accuracy']>['fp32'] => ({
+    runner,
+    ...(top1 === undefined ? {} : { top1 }),
+    ...(top5 === undefined ? {} : { top5 }),
+  });
+  return { accuracy: { fp32: of(comparison.reference), int8: of(comparison.candidate) } };
+}
+
+function pairedOf({ labelled, ...rest }: PairedFigures): NonNullable<Report['paired']> {
+  return labelled === undefined ? rest : { ...rest, labelled };
+}
+
+function latencyOf([fp32, int8]: readonly LatencyReport[]): Report['latency'] {
+  if (fp32 === undefined || int8 === undefined) return {};
+  const speedup = int8.p50Ms > 0 ? { speedup: Math.round((fp32.p50Ms / int8.p50Ms) * 100) / 100 } : {};
+  return { fp32, int8, ...speedup };
+}
+
+function warningsOf({ options, network, plan, layers }: ReportParts, verdict: Report['verdict']): string[] {
+  const { recipe, labels } = options;
+  const { calibration, evaluation } = plan;
+  const warnings = [...plan.warnings];
+  if (evaluation?.source === 'heldOut')
+    warnings.push(
+      `There was no evaluation set: ${evaluation.indices.length} samples (20 % by content) were held out of the calibration set.`,
+    );
+  if (calibration !== undefined && recipe.activations !== 'none' && calibration.indices.length < FEW_SAMPLES)
+    warnings.push(`${calibration.indices.length} calibration samples are few; 100 or more give steadier ranges.`);
+  if (calibration !== undefined && describeSelection(calibration).duplicates > 0)
+    warnings.push(`${describeSelection(calibration).duplicates} calibration samples are duplicates of others.`);
+  if (recipe.biasCorrection !== 'none' && calibration === undefined)
+    warnings.push('Biases were not corrected: that needs calibration samples.');
+  const classCount = network.classOutput?.classCount;
+  if (labels !== undefined && labels.length !== classCount)
+    warnings.push(`There are ${labels.length} class names for ${classCount ?? 0} classes.`);
+  const weightBits = recipe.weights === 'none' ? 8 : recipe.weights.bits;
+  const activationBits = recipe.activations === 'none' ? 8 : recipe.activations.bits;
+  if (Math.min(weightBits, activationBits) < 7)
+    warnings.push('Fewer than 7 bits are simulated in bytes: neither size nor speed gain from them.');
+  if (recipe.weights !== 'none' && !recipe.weights.symmetric && recipe.weights.granularity === 'perChannel')
+    warnings.push('The file has asymmetric per-channel weights, which onnxruntime runs from version 1.29 on.');
+  const float = layers.filter(({ form, opType }) => form === 'float' && (opType === 'Conv' || opType === 'Gemm'));
+  if (float.length > 0)
+    warnings.push(`${float.length} layers with weights stayed float, the first is '${float[0]?.name ?? ''}'.`);
+  if (verdict.outcome === 'notEnoughData' && evaluation === undefined)
+    warnings.push('Nothing was evaluated, so nothing is known of the accuracy.');
+  return warnings;
+}

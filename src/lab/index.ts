@@ -1,0 +1,17 @@
+export { classOutputOf } from './classification.ts';
+export type { ClassOutput } from './classification.ts';
+export { compareRunners, evaluate } from './evaluate.ts';
+export type { Comparison, EvaluateOptions, Evaluation, OutputFigures, Share } from './evaluate.ts';
+export { goldenFeeds, goldenHash } from './golden.ts';
+export { measureLatency } from './latency.ts';
+export type { LatencyOptions } from './latency.ts';
+export { readFileMetadata } from './metadata.ts';
+export type { LabelledFigures, PairedFigures } from './paired.ts';
+export { quantizeStages } from './progress.ts';
+export type { QuantizeProgress, QuantizeStage } from './progress.ts';
+export { quantizeModel } from './quantizeModel.ts';
+export type { QuantizedModel, QuantizeModelOptions } from './quantizeModel.ts';
+export { reportSchema } from './report.ts';
+export type { LatencyReport, LayerReport, Report, Verdict } from './report.ts';
+export { engineRunner, executableRunner, floatRunner, onnxFileRunner, referenceRunner } from './runner.ts';
+export type { Runner } from './runner.ts';
