@@ -3,7 +3,7 @@ import { constants, setPriority } from 'node:os';
 import { AppError, present, toProblem } from '../base/index.ts';
 import type { JobProgress } from '../store/index.ts';
 import type { JobFunction } from './jobFunction.ts';
-import type { FromJobThread, JobThreadData, ToJobThread } from './messages.ts';
+import type { FromJobThread, JobThreadData } from './messages.ts';
 
 /** Progress of one stage is told at most this often. */
 const PROGRESS_INTERVAL_MS = 100;
@@ -13,11 +13,9 @@ const port = present(parentPort, 'parent of the job thread');
 const { module, input } = workerData as JobThreadData;
 const cancelled = new AbortController();
 
-port.on('message', (message: ToJobThread) => {
-  switch (message.kind) {
-    case 'cancel':
-      cancelled.abort(new AppError('CANCELLED', `Job '${input.jobId}' was cancelled.`));
-  }
+// The only message to a job's thread, `ToJobThread`, asks it to end.
+port.once('message', () => {
+  cancelled.abort(new AppError('CANCELLED', `Job '${input.jobId}' was cancelled.`));
 });
 
 // On Linux this is the priority of this thread and of those that it starts; elsewhere of the whole process.

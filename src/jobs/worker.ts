@@ -18,6 +18,8 @@ export interface WorkerOptions {
   readonly jobTimeoutMs?: number | undefined;
   /** What a job gets to end by itself once it is cancelled. */
   readonly cancelGraceMs?: number | undefined;
+  /** What running jobs get to end when the worker stops. */
+  readonly stopGraceMs?: number | undefined;
   /** Heap limit of a job's thread. */
   readonly maxHeapMb?: number | undefined;
   /** Longest delay until a job is found that nobody announced. */
@@ -53,6 +55,7 @@ export class JobWorker {
       leaseMs: options.leaseMs ?? 10_000,
       jobTimeoutMs: options.jobTimeoutMs ?? 4 * 3_600_000,
       cancelGraceMs: options.cancelGraceMs ?? 5_000,
+      stopGraceMs: options.stopGraceMs ?? 10_000,
       maxHeapMb: options.maxHeapMb ?? 2_048,
       pollMs: options.pollMs ?? 1_000,
     };
@@ -79,8 +82,8 @@ export class JobWorker {
     }
   }
 
-  /** Claims no more, lets running jobs end for `graceMs`, then puts them back. */
-  async stop(graceMs: number): Promise<void> {
+  /** Claims no more, lets running jobs end for a while, then puts them back. */
+  async stop(graceMs = this.#options.stopGraceMs): Promise<void> {
     this.#stopping.abort();
     for (const timer of this.#timers) clearInterval(timer);
     const putBack = setTimeout(() => {

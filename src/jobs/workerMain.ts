@@ -4,9 +4,6 @@ import { FloatHost } from './floatHost.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 import { JobWorker, type WorkerOptions } from './worker.ts';
 
-/** What running jobs get to end when the service stops; with the end of a thread by force this stays under 20 s. */
-const STOP_GRACE_MS = 10_000;
-
 /** Entry of the worker process; its only argument is its options as JSON. */
 setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
@@ -29,7 +26,7 @@ process.on('message', (message: ToWorker) => {
       floats.abandon(message.call);
       return;
     case 'stop':
-      void stop(STOP_GRACE_MS);
+      void stop();
       return;
     default:
       unreachable(message);
@@ -37,13 +34,14 @@ process.on('message', (message: ToWorker) => {
 });
 // Without its service nobody sees what it does: another worker shall have the jobs.
 process.on('disconnect', () => void stop(0));
-process.on('SIGTERM', () => void stop(STOP_GRACE_MS));
+if (!process.connected) void stop(0);
+process.on('SIGTERM', () => void stop());
 // Ctrl-C reaches the whole group; the service then says when to stop.
 process.on('SIGINT', () => undefined);
 
 send({ kind: 'ready' });
 
-async function stop(graceMs: number): Promise<void> {
+async function stop(graceMs?: number): Promise<void> {
   await Promise.all([worker.stop(graceMs), floats.close()]);
   process.exit(0);
 }

@@ -8,7 +8,8 @@ import type { FromWorker, Incident, ToWorker } from './messages.ts';
 import type { EmbeddedQueue } from './sqliteQueue.ts';
 import type { WorkerOptions } from './worker.ts';
 
-export interface WorkerProcessOptions extends WorkerOptions {
+export interface WorkerProcessOptions {
+  readonly worker: WorkerOptions;
   /** The service's queue: its changes are told to the worker, the worker's to its followers. */
   readonly queue: EmbeddedQueue;
   readonly onIncident?: ((incident: Incident) => void) | undefined;
@@ -96,19 +97,15 @@ class Supervisor implements WorkerProcess {
   }
 
   #start(): void {
-    const { queue: _queue, onIncident: _onIncident, restartMs: _restartMs, ...workerOptions } = this.#options;
     const startedAt = performance.now();
     this.#workerId = `worker-${randomUUID()}`;
-    const child = fork(
-      fileURLToPath(new URL('./workerMain.ts', import.meta.url)),
-      [JSON.stringify({ ...workerOptions, id: this.#workerId })],
-      {
-        serialization: 'advanced',
-        execArgv: [],
-        // Whatever a library prints goes to standard error: standard output is the service's log.
-        stdio: ['ignore', 2, 2, 'ipc'],
-      },
-    );
+    const workerOptions: WorkerOptions = { ...this.#options.worker, id: this.#workerId };
+    const child = fork(fileURLToPath(new URL('./workerMain.ts', import.meta.url)), [JSON.stringify(workerOptions)], {
+      serialization: 'advanced',
+      execArgv: [],
+      // Whatever a library prints goes to standard error: standard output is the service's log.
+      stdio: ['ignore', 2, 2, 'ipc'],
+    });
     this.#child = child;
     child.on('message', (message: FromWorker) => this.#receive(child, message));
     child.on('error', (error) => {
