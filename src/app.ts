@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { findPackageJSON } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import Fastify, { type FastifyInstance } from 'fastify';
+import { pino } from 'pino';
 import type { Config } from './config.ts';
-import { tierReport } from './engine/index.ts';
 import {
   openAccess,
   packageVersion,
@@ -14,9 +15,16 @@ import {
   type HttpServices,
 } from './http/index.ts';
 import { openQueue, startWorkerProcess, type EmbeddedQueue, type FloatServer } from './jobs/index.ts';
-import { renderReport } from './lab/index.ts';
 import { pageAssets } from './page/index.ts';
-import { addGauge, createMetrics, InferenceService, PreflightChecker, type Metrics } from './serving/index.ts';
+import {
+  addGauge,
+  createMetrics,
+  InferenceService,
+  PreflightChecker,
+  renderReport,
+  tierReport,
+  type Metrics,
+} from './serving/index.ts';
 import { openStore } from './store/index.ts';
 
 /** A service that is ready to listen. */
@@ -35,7 +43,8 @@ export interface ProcessFacts {
   readonly platform: string;
 }
 
-const require = createRequire(import.meta.url);
+/** Where the log goes: standard output is for people and scripts. */
+const STANDARD_ERROR = 2;
 
 /** Opens everything that `config` names and wires it; nothing listens yet. */
 export async function createService(config: Config, facts: ProcessFacts): Promise<Service> {
@@ -46,7 +55,11 @@ export async function createService(config: Config, facts: ProcessFacts): Promis
   const staging = new Staging(join(config.dataDir, 'staging'), config.limits.concurrentUploads);
   await staging.open();
   const app = Fastify({
-    logger: { level: config.logLevel, redact: ['req.headers.authorization'] },
+    logger: {
+      level: config.logLevel,
+      redact: ['req.headers.authorization'],
+      stream: pino.destination(STANDARD_ERROR),
+    },
     genReqId: (request) => requestId(request.headers['x-request-id']),
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
@@ -57,7 +70,7 @@ export async function createService(config: Config, facts: ProcessFacts): Promis
   });
   const queue = openQueue(store);
   const worker = startWorkerProcess({
-    dataDir: config.dataDir,
+    worker: { dataDir: config.dataDir },
     queue,
     onIncident: ({ what, stack }) => {
       app.log.error({ stack }, what);
@@ -152,7 +165,8 @@ async function engineFacts(threads: number, floats: FloatServer, facts: ProcessF
 /** Version of an installed package, found without loading it. */
 function packageFound(name: string): string | null {
   try {
-    return (require(`${name}/package.json`) as { version: string }).version;
+    const file = findPackageJSON(name, import.meta.url);
+    return file === undefined ? null : (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
   } catch {
     return null;
   }

@@ -1,5 +1,6 @@
 import { AppError } from '../base/index.ts';
-import { compile, tierReport, tiers, type Executable, type Tier } from '../engine/index.ts';
+import { tiers, type Executable, type Tier } from '../engine/index.ts';
+import { compile, tierReport } from './interimEngine.ts';
 import type { QuantizedGraph } from '../graph/index.ts';
 import { readModel } from '../onnx/index.ts';
 import { importModel, lowerQdq } from '../transform/index.ts';
