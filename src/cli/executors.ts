@@ -9,9 +9,23 @@ import type { Network } from './network.ts';
 export const executors = ['octet', 'reference', 'onnxruntime'] as const;
 export type ExecutorName = (typeof executors)[number];
 
-/** onnxruntime where it is installed, else the reference kernels. */
-export async function bestFloatExecutor(): Promise<FloatExecutor> {
-  return (await loadOnnxruntime()) ?? referenceExecutor;
+export const floatExecutorNames = ['onnxruntime', 'reference'] as const;
+export type FloatExecutorName = (typeof floatExecutorNames)[number];
+
+/**
+ * What runs float networks: by name, else onnxruntime where it is installed, else the reference kernels.
+ *
+ * @throws AppError FLOAT_EXECUTOR_UNAVAILABLE when onnxruntime is asked for and not installed
+ */
+export async function openFloatExecutor(name?: FloatExecutorName): Promise<FloatExecutor> {
+  if (name === 'reference') return referenceExecutor;
+  const onnxruntime = await loadOnnxruntime();
+  if (name === 'onnxruntime' && onnxruntime === undefined) throw notInstalled();
+  return onnxruntime ?? referenceExecutor;
+}
+
+function notInstalled(): AppError {
+  return new AppError('FLOAT_EXECUTOR_UNAVAILABLE', "The package 'onnxruntime-node' is not installed.");
 }
 
 /**
@@ -25,14 +39,13 @@ export async function openRunner(network: Network, executor: ExecutorName = 'oct
     case 'octet':
       return network.quantized
         ? engineRunner(lowerQdq(network.graph))
-        : floatRunner(network.graph, await bestFloatExecutor());
+        : floatRunner(network.graph, await openFloatExecutor());
     case 'reference':
       return network.quantized
         ? referenceRunner(lowerQdq(network.graph))
         : floatRunner(network.graph, referenceExecutor);
     case 'onnxruntime':
-      if ((await loadOnnxruntime()) === undefined)
-        throw new AppError('FLOAT_EXECUTOR_UNAVAILABLE', "The package 'onnxruntime-node' is not installed.");
+      if ((await loadOnnxruntime()) === undefined) throw notInstalled();
       return onnxFileRunner(network.bytes);
   }
 }

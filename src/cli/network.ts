@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, relative, resolve, sep } from 'node:path';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { AppError } from '../base/index.ts';
 import {
   defaultPreprocessing,
@@ -11,6 +11,7 @@ import {
 } from '../data/index.ts';
 import { present } from '../base/index.ts';
 import type { Graph } from '../graph/index.ts';
+import { readFileMetadata } from '../lab/index.ts';
 import { readModel, writeModel, type ModelProto } from '../onnx/index.ts';
 import { importModel } from '../transform/index.ts';
 import { UsageError } from './command.ts';
@@ -41,6 +42,7 @@ export async function loadNetwork(path: string): Promise<Network> {
   const file = await readFileOrExplain(path);
   const { model, externalBytes } = await readWithExternalData(path, file);
   const graph = importModel(model);
+  const metadata = readFileMetadata(graph);
   return {
     path,
     bytes: externalBytes === 0 ? file : writeModel(model),
@@ -51,8 +53,8 @@ export async function loadNetwork(path: string): Promise<Network> {
       const { dtype, shape } = present(graph.types.get(name), `type of '${name}'`);
       return inputSpecOf({ name, dtype, shape });
     }),
-    preprocessing: readMetadata(graph, 'octet.preprocessing', preprocessingSchema) ?? defaultPreprocessing,
-    labels: readMetadata(graph, 'octet.labels', z.array(z.string())),
+    preprocessing: metadata.preprocessing ?? defaultPreprocessing,
+    labels: metadata.labels,
   };
 }
 
@@ -117,15 +119,4 @@ async function readBeside(path: string, location: string): Promise<Uint8Array> {
   if (relative(folder, file).split(sep)[0] === '..')
     throw new AppError('EXTERNAL_DATA_INVALID', `External data '${location}' lies outside the model's folder.`);
   return readFileOrExplain(file);
-}
-
-/** What cannot be read is left out: other tools write metadata too. */
-function readMetadata<T extends z.ZodType>(graph: Graph, key: string, schema: T): z.output<T> | undefined {
-  const text = graph.metadata.get(key);
-  if (text === undefined) return undefined;
-  try {
-    return schema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
 }

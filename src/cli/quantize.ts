@@ -1,0 +1,123 @@
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { openDataset, type Dataset } from '../data/index.ts';
+import { quantizeModel } from '../lab/index.ts';
+import { recipeSchema } from '../quant/index.ts';
+import {
+  commonOptions,
+  exitCodes,
+  readArguments,
+  readChoice,
+  readPositionals,
+  UsageError,
+  type Command,
+  type CommandContext,
+} from './command.ts';
+import { floatExecutorNames, openFloatExecutor } from './executors.ts';
+import { loadNetwork, readJsonFile, readPreprocessing } from './network.ts';
+import { renderReportFile } from './reportFile.ts';
+import { reportTable } from './reportTable.ts';
+import { formatBytes, formatMs } from './text.ts';
+
+const help = `Usage: octet quantize <model.onnx> [calibration] [options]
+
+Makes an int8 network (QDQ ONNX) of a float one and says what that cost. The calibration set shows what the network sees
+in use; only a weight-only recipe does without. Without --evaluation, 20 % of it are held out to measure with.
+
+  -o, --output file        where to write; <model>.int8.onnx if absent
+  --evaluation dataset     labelled images to measure accuracy on; unlabelled ones measure agreement
+  --recipe r.json          how to quantize; {} is the default recipe
+  --preprocessing p.json   how an image becomes the network's input; without it what the file's metadata says
+  --report file            the report: .json, or .html to read
+  --executor name          what runs the float network: onnxruntime where it is installed, else reference
+  --json                   one JSON document
+
+A set is a folder, zip, npy or npz. Folder names or a labels.csv ('file,label') label its images.`;
+
+const options = {
+  ...commonOptions,
+  output: { type: 'string', short: 'o' },
+  evaluation: { type: 'string' },
+  recipe: { type: 'string' },
+  preprocessing: { type: 'string' },
+  report: { type: 'string' },
+  executor: { type: 'string' },
+} as const;
+
+/** Writes under a name of its own first: whoever reads the file sees all of it or none. */
+async function writeWhole(path: string, content: Uint8Array | string): Promise<void> {
+  const partial = `${path}.${process.pid}.partial`;
+  try {
+    await writeFile(partial, content);
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw new UsageError(`Cannot write '${path}' (${error instanceof Error ? error.message : String(error)}).`);
+  }
+}
+
+async function quantize(
+  modelPath: string,
+  calibrationPath: string | undefined,
+  values: Partial<Record<'output' | 'evaluation' | 'recipe' | 'preprocessing' | 'report' | 'executor', string>>,
+  { terminal, signal }: CommandContext,
+) {
+  const began = performance.now();
+  const output = values.output ?? `${modelPath.replace(/\.onnx$/i, '')}.int8.onnx`;
+  if (resolve(output) === resolve(modelPath)) throw new UsageError('--output would overwrite the model.');
+  const executor = await openFloatExecutor(
+    values.executor === undefined ? undefined : readChoice('executor', values.executor, floatExecutorNames),
+  );
+  const recipe = values.recipe === undefined ? recipeSchema.parse({}) : await readJsonFile(values.recipe, recipeSchema);
+  const network = await loadNetwork(modelPath);
+  const preprocessing =
+    values.preprocessing === undefined ? network.preprocessing : await readPreprocessing(values.preprocessing);
+  const datasets: Dataset[] = [];
+  const open = async (path: string | undefined): Promise<Dataset | undefined> => {
+    if (path === undefined) return undefined;
+    const dataset = await openDataset(path, { classNames: network.labels, signal });
+    datasets.push(dataset);
+    return dataset;
+  };
+  try {
+    const { onnx, report } = await quantizeModel({
+      name: basename(modelPath),
+      modelBytes: network.bytes,
+      calibration: await open(calibrationPath),
+      evaluation: await open(values.evaluation),
+      preprocessing,
+      labels: network.labels,
+      recipe,
+      executor,
+      onProgress: ({ stage, done, total }) => terminal.progress(stage, done, total),
+      signal,
+    });
+    await writeWhole(output, onnx);
+    if (values.report !== undefined) await writeWhole(values.report, renderReportFile(values.report, report));
+    // Kilobytes on every platform that Node runs on.
+    const peakRssBytes = process.resourceUsage().maxRSS * 1024;
+    return { output, sizeBytes: onnx.length, durationMs: performance.now() - began, peakRssBytes, report };
+  } finally {
+    terminal.endProgress();
+    for (const dataset of datasets) await dataset.close();
+  }
+}
+
+export const quantizeCommand: Command = {
+  name: 'quantize',
+  summary: 'make an int8 network of a float one',
+  help,
+  async run(args, context) {
+    const { values, positionals } = readArguments(args, options);
+    const [modelPath = '', calibrationPath] = readPositionals(positionals, ['model.onnx', 'calibration?']);
+    const result = await quantize(modelPath, calibrationPath, values, context);
+    const { output, sizeBytes, durationMs, peakRssBytes, report } = result;
+    context.terminal.print(
+      values.json
+        ? JSON.stringify(result, null, 2)
+        : `${reportTable(report)}\n\nWrote ${output} (${formatBytes(sizeBytes)}) in ${formatMs(durationMs)}, ` +
+            `peak memory ${formatBytes(peakRssBytes)}.`,
+    );
+    return exitCodes.ok;
+  },
+};
