@@ -124,8 +124,10 @@ export class JobRun {
 
   /** Artifacts first, then version and end of the job in one transaction. */
   async #keep({ model }: JobInput, output: JobOutput): Promise<void> {
+    await this.#progress({ stage: 'store', done: 0, total: 1 });
     const artifact = await this.#store.artifacts.putBytes(output.onnx);
     const report = await this.#store.artifacts.putBytes(new TextEncoder().encode(output.report));
+    await this.#progress({ stage: 'store', done: 1, total: 1 });
     await this.#claimed.succeed({
       model: model.name,
       kind: 'int8',
