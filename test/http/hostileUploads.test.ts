@@ -38,7 +38,6 @@ describe('a hostile upload', () => {
   let service: TestService;
   let contract: Contract;
   let image: Buffer;
-  let before: { files: string[]; rows: string };
 
   beforeAll(async () => {
     service = await startTestService({ OCTET_UPLOAD_RATE: '100000' });
@@ -50,7 +49,6 @@ describe('a hostile upload', () => {
       ...octets(colorNetwork()),
     });
     expect(honest.statusCode, honest.body).toBe(201);
-    before = { files: await service.files(), rows: await rows() };
   });
   afterAll(() => service.stop());
 
@@ -64,6 +62,7 @@ describe('a hostile upload', () => {
   it.each(cases.map((item) => [item.group, item.what, item] as const))(
     '%s: %s',
     async (_group, _what, { send, answers }) => {
+      const before = { files: await service.files(), rows: await rows() };
       const answer = await service.inject(await requestOf(typeof send === 'function' ? await send() : send));
       const exchange = exchangeOf(answer);
       contract.expect(exchange);

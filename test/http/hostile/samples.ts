@@ -109,15 +109,21 @@ const bitFlipped: HostileCase[] = [
 
 const zeros = Buffer.alloc(8 * 1_048_576);
 
+/** Twenty entries of the directory that are one and the same file. */
 function overlapping(): Buffer {
-  const archive = zip([
-    { name: 'a.npy', data: npyFloat([4], new Float32Array(4)) },
-    { name: 'b.npy', data: npyFloat([4], new Float32Array(4)) },
-  ]);
-  // The second entry of the directory points at the first one's bytes.
-  const second = archive.lastIndexOf('PK\x01\x02');
-  archive.writeUInt32LE(0, second + 42);
-  return archive;
+  const archive = zip([{ name: 'a.npy', data: npyFloat([256], new Float32Array(256)) }]);
+  const directory = archive.indexOf('PK\x01\x02');
+  const end = archive.indexOf('PK\x05\x06');
+  const entries = Array.from({ length: 20 }, (_, i) => {
+    const entry = Buffer.from(archive.subarray(directory, end));
+    entry[46] = 0x61 + i;
+    return entry;
+  });
+  const tail = Buffer.from(archive.subarray(end));
+  tail.writeUInt16LE(20, 8);
+  tail.writeUInt16LE(20, 10);
+  tail.writeUInt32LE(20 * (end - directory), 12);
+  return Buffer.concat([archive.subarray(0, directory), ...entries, tail]);
 }
 
 const zipBombs: HostileCase[] = [
@@ -166,7 +172,7 @@ const zipBombs: HostileCase[] = [
 
 const huge = (format: 'png' | 'webp' | 'jpeg' | 'tiff', width: number, height: number): Promise<Buffer> =>
   sharp({ create: { width, height, channels: 3, background: 'black' }, limitInputPixels: false })
-    .toFormat(format)
+    .toFormat(format, format === 'webp' ? { effort: 0, lossless: true } : {})
     .toBuffer();
 
 /** A PNG whose header claims more than its data holds. */
@@ -229,11 +235,11 @@ const wrongShapes: HostileCase[] = [
   },
   { what: 'an npy of Python objects', send: dataset(npy('|O', [1], Buffer.alloc(8))), answers: ['DATASET_MALFORMED'] },
   {
-    what: 'a crop larger than the resized image',
+    what: 'a crop that the network does not take',
     send: async () =>
       quantize(await colorZip(1), {
         name: 'preprocessing',
-        value: '{"resize":{"width":4,"height":4},"crop":{"width":8,"height":8}}',
+        value: '{"crop":{"width":7,"height":8}}',
       }),
     answers: ['PREPROCESSING_INVALID', 'SAMPLE_MISMATCH'],
   },
@@ -293,7 +299,7 @@ const emptySets: HostileCase[] = [
   { what: 'an npy of no samples', send: dataset(npyFloat([0, 3, 8, 8], [])) },
   {
     what: 'an npz of labels alone',
-    send: dataset(zip([{ name: 'labels.npy', data: npy('<i8', [2], Buffer.alloc(16)) }])),
+    send: dataset(zip(['labels.npy', 'y.npy'].map((name) => ({ name, data: npy('<i8', [2], Buffer.alloc(16)) })))),
   },
   { what: 'an image of no bytes', send: dataset(zip([{ name: 'a.png', data: Buffer.alloc(0) }])) },
 ].map(
