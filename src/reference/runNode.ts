@@ -7,7 +7,7 @@ import { conv } from './operators/conv.ts';
 import { convTranspose } from './operators/convTranspose.ts';
 import * as layout from './operators/layout.ts';
 import { gemm, matMul } from './operators/matmul.ts';
-import { batchNormalization, instanceNormalization, lrn } from './operators/normalization.ts';
+import { batchNormalization, instanceNormalization, layerNormalization, lrn } from './operators/normalization.ts';
 import { averagePool, globalAveragePool, globalMaxPool, maxPool } from './operators/pool.ts';
 import { microsoftKernels, quantizationKernels } from './operators/quantization.ts';
 import { argMax, argMin, logSoftmax, reduceKernels, softmax } from './operators/reduce.ts';
@@ -28,6 +28,7 @@ const onnxKernels: Readonly<Record<string, Kernel>> = {
   MatMul: matMul,
   BatchNormalization: batchNormalization,
   InstanceNormalization: instanceNormalization,
+  LayerNormalization: layerNormalization,
   LRN: lrn,
   MaxPool: maxPool,
   AveragePool: averagePool,
@@ -58,7 +59,7 @@ const onnxKernels: Readonly<Record<string, Kernel>> = {
   Range: layout.range,
   Cast: layout.cast,
   Identity: layout.identity,
-  Dropout: layout.identity,
+  Dropout: layout.dropout,
 };
 
 const kernelsByDomain: Readonly<Record<string, Readonly<Record<string, Kernel>>>> = {

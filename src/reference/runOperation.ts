@@ -81,15 +81,14 @@ function runInteger(
   }
 }
 
-/** The node itself on bytes; padding is the zero point, whatever the file's float value was. */
+/** The node itself on bytes; Pad without a constant fills with the zero point, which is real 0. */
 function runLayout(operation: LayoutOperation, to: QuantizedValue, read: ReadValue): Uint8Array {
   const { node } = operation;
   const operands = node.inputs.map((name, index) => {
     if (index === 0) return read(operation.input);
-    if (name === '') return undefined;
-    return node.opType === 'Pad' && index === 2 ? undefined : read(name);
+    return name === '' ? undefined : read(name);
   });
-  if (node.opType === 'Pad') operands[2] = tensor('uint8', [], Uint8Array.of(to.zeroPoint));
+  if (node.opType === 'Pad') operands[2] ??= tensor('uint8', [], Uint8Array.of(to.zeroPoint));
   return uint8Of(present(runNode(node, operands)[operation.outputIndex], `output of '${operation.name}'`));
 }
 

@@ -1,4 +1,4 @@
-import type { Node } from '../../graph/index.ts';
+import { numberAttribute, type Node } from '../../graph/index.ts';
 import { allocate, elementCount, shapesEqual, type Dtype, type Tensor } from '../../tensor/index.ts';
 import { broadcastIndices, broadcastShape } from '../broadcast.ts';
 import { requiredInput, type Kernel } from '../kernel.ts';
@@ -105,7 +105,11 @@ export const binaryKernels: Readonly<Record<string, Kernel>> = {
     for (let i = 0; i < b.data.length; i++) store(i, Number(b.data[i]!));
     return [broadcastBinary(node, a, exponent, pow)];
   },
-  Mod: arithmetic((a, b) => a - Math.floor(a / b) * b),
+  Mod: (node, inputs) => {
+    const truncated = numberAttribute(node, 'fmod', 0) !== 0;
+    const remainder = truncated ? (a: number, b: number) => a % b : (a: number, b: number) => a - Math.floor(a / b) * b;
+    return [broadcastBinary(node, requiredInput(node, inputs, 0), requiredInput(node, inputs, 1), remainder)];
+  },
   Equal: comparison((a, b) => a === b),
   Less: comparison((a, b) => a < b),
   LessOrEqual: comparison((a, b) => a <= b),
@@ -113,6 +117,7 @@ export const binaryKernels: Readonly<Record<string, Kernel>> = {
   GreaterOrEqual: comparison((a, b) => a >= b),
   And: comparison((a, b) => a !== 0 && b !== 0),
   Or: comparison((a, b) => a !== 0 || b !== 0),
+  Xor: comparison((a, b) => (a !== 0) !== (b !== 0)),
   Sum: variadic((a, b) => a + b),
   Mean: variadic(
     (a, b) => a + b,

@@ -20,7 +20,7 @@ function reshaped(x: Tensor, shape: Shape): Tensor {
 
 /** A tensor whose element i is element `indices[i]` of x; −1 reads `fill`. */
 export function gatherElements(x: Tensor, shape: Shape, indices: Int32Array, fill = 0): Tensor {
-  const data = allocate(x.dtype, indices.length) as Tensor['data'];
+  const data: Tensor['data'] = allocate(x.dtype, indices.length);
   const absent = typeof x.data[0] === 'bigint' ? BigInt(fill) : fill;
   for (let i = 0; i < indices.length; i++) data[i] = (indices[i]! < 0 ? absent : x.data[indices[i]!]) as never;
   return { dtype: x.dtype, shape, data } as Tensor;
@@ -332,16 +332,21 @@ const castTargets: Readonly<Record<number, Dtype>> = {
   13: 'uint64',
 };
 
+/** A number as int64, truncated; what int64 cannot hold becomes its least value, as on x86. */
+function toBigInt(value: number): bigint {
+  return Math.abs(value) < 2 ** 63 ? BigInt(Math.trunc(value)) : -(2n ** 63n);
+}
+
 /** Elements in another dtype: floats truncate toward zero, integers wrap, anything but 0 is true. */
 export function convert(x: Tensor, dtype: Dtype): Tensor {
   if (x.dtype === dtype) return x;
-  const data = allocate(dtype, x.data.length) as Tensor['data'];
+  const data: Tensor['data'] = allocate(dtype, x.data.length);
   const big = dtype === 'int64' || dtype === 'uint64';
   for (let i = 0; i < x.data.length; i++) {
     const value = x.data[i]!;
-    if (dtype === 'bool') data[i] = (Number(value) !== 0 ? 1 : 0) as never;
-    else if (big) data[i] = (typeof value === 'bigint' ? value : BigInt(Math.trunc(value))) as never;
-    else data[i] = Number(value) as never;
+    if (dtype === 'bool') data[i] = Number(value) !== 0 ? 1 : 0;
+    else if (big) data[i] = typeof value === 'bigint' ? value : toBigInt(value);
+    else data[i] = Number(value);
   }
   return { dtype, shape: x.shape, data } as Tensor;
 }
@@ -355,3 +360,9 @@ export const cast: Kernel = (node, inputs) => {
 };
 
 export const identity: Kernel = (node, inputs) => [requiredInput(node, inputs, 0)];
+
+/** Inference keeps everything: the input, and a mask of ones. */
+export const dropout: Kernel = (node, inputs) => {
+  const x = requiredInput(node, inputs, 0);
+  return node.outputs.length > 1 ? [x, tensor('bool', x.shape, new Uint8Array(x.data.length).fill(1))] : [x];
+};

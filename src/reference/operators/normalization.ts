@@ -1,7 +1,7 @@
 import { numberAttribute } from '../../graph/index.ts';
 import { elementCount, tensor } from '../../tensor/index.ts';
 import { pow } from '../math.ts';
-import { floatInput, type Kernel } from '../kernel.ts';
+import { floatInput, optionalFloat, resolveAxis, type Kernel } from '../kernel.ts';
 
 /** y = gamma · (x − mean) / √(var + epsilon) + beta per channel (dimension 1), with the stored statistics. */
 export const batchNormalization: Kernel = (node, inputs) => {
@@ -37,6 +37,28 @@ export const instanceNormalization: Kernel = (node, inputs) => {
     const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / plane;
     const factor = gamma[row % channels]! / Math.sqrt(variance + epsilon);
     for (let i = 0; i < plane; i++) y[row * plane + i] = (values[i]! - mean) * factor + beta[row % channels]!;
+  }
+  return [tensor('float32', x.shape, y)];
+};
+
+/** The same with the mean and variance of the dimensions from `axis` on; gamma and beta have their shape. */
+export const layerNormalization: Kernel = (node, inputs) => {
+  const x = floatInput(node, inputs, 0);
+  const gamma = floatInput(node, inputs, 1).data;
+  const beta = optionalFloat(inputs, 2);
+  const epsilon = numberAttribute(node, 'epsilon', 1e-5);
+  const axis = resolveAxis(node, numberAttribute(node, 'axis', -1), x.shape.length);
+  const size = elementCount(x.shape.slice(axis));
+  const y = new Float32Array(x.data.length);
+  for (let from = 0; from < y.length; from += size) {
+    const values = x.data.subarray(from, from + size);
+    const mean = values.reduce((sum, value) => sum + value, 0) / size;
+    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / size;
+    const factor = 1 / Math.sqrt(variance + epsilon);
+    for (let i = 0; i < size; i++) {
+      const at = i % gamma.length;
+      y[from + i] = (values[i]! - mean) * factor * gamma[at]! + (beta?.[at] ?? 0);
+    }
   }
   return [tensor('float32', x.shape, y)];
 };

@@ -1,7 +1,8 @@
 import { numberAttribute, type Node } from '../../graph/index.ts';
 import { elementCount, rowMajorStrides, tensor, type Tensor } from '../../tensor/index.ts';
 import { exp, log } from '../math.ts';
-import { floatInput, integersOf, resolveAxis, type Kernel } from '../kernel.ts';
+import { floatInput, integersOf, requiredInput, resolveAxis, type Kernel } from '../kernel.ts';
+import { convert } from './layout.ts';
 
 /** Axes from the second input (canonical form); none means all, unless noop_with_empty_axes. */
 function reducedAxes(node: Node, axes: Tensor | undefined, rank: number): Set<number> {
@@ -11,14 +12,14 @@ function reducedAxes(node: Node, axes: Tensor | undefined, rank: number): Set<nu
   return new Set(all ? Array.from({ length: rank }, (_, axis) => axis) : []);
 }
 
-/** Folds the elements along the reduced axes in float64; `finish` sees the sum and the count. */
+/** Folds the elements along the reduced axes in float64, in x's dtype at last; `finish` sees the sum and the count. */
 function reduction(
   start: number,
   step: (acc: number, x: number) => number,
-  finish = (acc: number, count: number) => acc + 0 * count,
+  finish: (acc: number, count: number) => number = (acc) => acc,
 ): Kernel {
   return (node, inputs) => {
-    const x = floatInput(node, inputs, 0);
+    const x = requiredInput(node, inputs, 0);
     const axes = reducedAxes(node, inputs[1], x.shape.length);
     const keep = numberAttribute(node, 'keepdims', 1) !== 0;
     const kept = x.shape.map((dim, axis) => (axes.has(axis) ? 1 : dim));
@@ -27,7 +28,7 @@ function reduction(
     const counter = new Array<number>(x.shape.length).fill(0);
     let target = 0;
     for (const value of x.data) {
-      acc[target] = step(acc[target]!, value);
+      acc[target] = step(acc[target]!, Number(value));
       for (let axis = counter.length - 1; axis >= 0; axis--) {
         target += strides[axis]!;
         if (++counter[axis]! < x.shape[axis]!) break;
@@ -37,13 +38,8 @@ function reduction(
     }
     const count = x.data.length / Math.max(acc.length, 1);
     const shape = keep ? kept : x.shape.filter((_, axis) => !axes.has(axis));
-    return [
-      tensor(
-        'float32',
-        shape,
-        Float32Array.from(acc, (value) => finish(value, count)),
-      ),
-    ];
+    const results = acc.map((value) => finish(value, count));
+    return [convert(tensor('float64', shape, results), x.dtype)];
   };
 }
 

@@ -5,17 +5,21 @@ import { nearestEven } from '../requantize.ts';
 import { invalid } from '../spatial.ts';
 import { gatherElements, productIndices } from './layout.ts';
 
+const f32 = Math.fround;
+
 /** One resized dimension. */
 interface Axis {
   readonly size: number;
   readonly output: number;
+  /** The output's size before it is rounded down. */
+  readonly length: number;
   readonly scale: number;
   /** Region of interest, for tf_crop_and_resize. */
   readonly start: number;
   readonly end: number;
 }
 
-/** Inputs: x, roi, scales, sizes. Output size is `sizes`, or floor(size · scale). */
+/** Inputs: x, roi, scales, sizes. Output size is `sizes`, or floor(size · scale); scale is float32. */
 function resizedAxes(node: Node, inputs: readonly (Tensor | undefined)[], x: Tensor): Axis[] {
   const rank = x.shape.length;
   const axes = node.attributes.has('axes')
@@ -30,42 +34,44 @@ function resizedAxes(node: Node, inputs: readonly (Tensor | undefined)[], x: Ten
   const common = policy === 'not_larger' ? Math.min(...(ratios ?? [])) : Math.max(...(ratios ?? []));
   return x.shape.map((size, d) => {
     const i = axes.indexOf(d);
-    if (i < 0) return { size, output: size, scale: 1, start: 0, end: 1 };
+    if (i < 0) return { size, output: size, length: size, scale: 1, start: 0, end: 1 };
     const start = roi?.[i] ?? 0;
     const end = roi?.[i + axes.length] ?? 1;
     if (scales) {
       const scale = scales[i] ?? 1;
       const cropped = stringAttribute(node, 'coordinate_transformation_mode', '') === 'tf_crop_and_resize';
-      return { size, output: Math.floor(size * (cropped ? end - start : 1) * scale), scale, start, end };
+      const length = size * (cropped ? end - start : 1) * scale;
+      return { size, output: Math.floor(length), length, scale, start, end };
     }
-    if (policy !== 'stretch') return { size, output: Math.floor(common * size + 0.5), scale: common, start, end };
-    const output = sizes?.[i] ?? size;
-    return { size, output, scale: output / size, start, end };
+    const output = policy === 'stretch' ? (sizes?.[i] ?? size) : Math.floor(common * size + 0.5);
+    return { size, output, length: output, scale: policy === 'stretch' ? f32(output / size) : common, start, end };
   });
 }
 
-/** Where output coordinate `at` lies in the input. */
+/** Where output coordinate `at` lies in the input; every step in float32, as a nearest mode can tell. */
 function sourceCoordinate(mode: string, at: number, axis: Axis): number {
-  const { size, output, scale, start, end } = axis;
+  const { size, output, length, scale, start, end } = axis;
+  const half = f32(f32(f32(at + 0.5) / scale) - 0.5);
   switch (mode) {
     case 'align_corners':
-      return output === 1 ? 0 : (at * (size - 1)) / (output - 1);
+      return output === 1 ? 0 : f32(f32(at * (size - 1)) / f32(length - 1));
     case 'asymmetric':
-      return at / scale;
+      return f32(at / scale);
     case 'pytorch_half_pixel':
-      return output > 1 ? (at + 0.5) / scale - 0.5 : 0;
+      return output > 1 ? half : 0;
     case 'tf_half_pixel_for_nn':
-      return (at + 0.5) / scale;
+      return f32(f32(at + 0.5) / scale);
     case 'half_pixel_symmetric': {
-      const adjustment = output / (scale * size);
-      return (size / 2) * (1 - adjustment) + (at + 0.5) / scale - 0.5;
+      const adjustment = f32(output / f32(scale * size));
+      const offset = f32((size / 2) * f32(1 - adjustment));
+      return f32(f32(offset + f32(f32(at + 0.5) / scale)) - 0.5);
     }
     case 'tf_crop_and_resize':
       return output > 1
         ? start * (size - 1) + (at * (end - start) * (size - 1)) / (output - 1)
         : 0.5 * (start + end) * (size - 1);
     default:
-      return (at + 0.5) / scale - 0.5;
+      return half;
   }
 }
 

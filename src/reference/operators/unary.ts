@@ -1,15 +1,20 @@
 import { numberAttribute, stringAttribute, type Node } from '../../graph/index.ts';
 import { tensor, type Tensor } from '../../tensor/index.ts';
+import { convert } from './layout.ts';
 import { broadcastIndices } from '../broadcast.ts';
 import { erf, exp, log, pow, sigmoid, tanh } from '../math.ts';
 import { floatInput, requiredInput, type Kernel } from '../kernel.ts';
 import { nearestEven } from '../requantize.ts';
 
-/** y = f(x) element by element; f is made once from the node's attributes and its result rounded to float32. */
+/** y = f(x) element by element; f is made once from the node's attributes and its result rounded to x's dtype. */
 function elementwise(makeFunction: (node: Node) => (x: number) => number): Kernel {
   return (node, inputs) => {
-    const x = floatInput(node, inputs, 0);
+    const x = requiredInput(node, inputs, 0);
     const f = makeFunction(node);
+    if (x.dtype !== 'float32') {
+      const y = Float64Array.from<number | bigint>(x.data, (value) => f(Number(value)));
+      return [convert(tensor('float64', x.shape, y), x.dtype)];
+    }
     const y = new Float32Array(x.data.length);
     for (let i = 0; i < y.length; i++) y[i] = f(x.data[i]!);
     return [tensor('float32', x.shape, y)];
@@ -37,6 +42,7 @@ export const unaryKernels: Readonly<Record<string, Kernel>> = {
   Ceil: elementwise(() => Math.ceil),
   Round: elementwise(() => nearestEven),
   Sign: elementwise(() => Math.sign),
+  Not: elementwise(() => (x) => (x === 0 ? 1 : 0)),
   Softplus: elementwise(() => (x) => Math.max(x, 0) + log(1 + exp(-Math.abs(x)))),
   Softsign: elementwise(() => (x) => x / (1 + Math.abs(x))),
   Mish: elementwise(() => (x) => x * tanh(Math.max(x, 0) + log(1 + exp(-Math.abs(x))))),
@@ -90,7 +96,7 @@ export const clip: Kernel = (node, inputs) => {
   const limit = (value: number): number => Math.min(Math.max(value, low), high);
   if (x.dtype === 'int64' || x.dtype === 'uint64') {
     const y = x.data.map((value) => BigInt(limit(Number(value)))) as BigInt64Array & BigUint64Array;
-    return [{ dtype: x.dtype, shape: x.shape, data: y } as Tensor];
+    return [{ dtype: x.dtype, shape: x.shape, data: y }];
   }
   return [{ dtype: x.dtype, shape: x.shape, data: x.data.map(limit) } as Tensor];
 };
