@@ -8,6 +8,11 @@ export const conv: ShapeRule = (node, inputs) => [
   convolve(node, need(node, inputs, 0), need(node, inputs, 1), inputs[2]),
 ];
 
+/** ConvInteger: int32 sums of 8-bit products; inputs 2 and 3 are zero points. */
+export const convInteger: ShapeRule = (node, inputs) => [
+  { ...convolve(node, need(node, inputs, 0), need(node, inputs, 1), undefined), dtype: 'int32' },
+];
+
 /** QLinearConv: the output has the type of its zero point. */
 export const qLinearConv: ShapeRule = (node, inputs) => {
   const type = convolve(node, need(node, inputs, 0), need(node, inputs, 3), inputs[8]);

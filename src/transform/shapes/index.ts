@@ -1,9 +1,9 @@
 import { hasKernel } from '../../reference/index.ts';
-import { globalPool, conv, convTranspose, pool, qLinearConv } from './convolution.ts';
+import { globalPool, conv, convInteger, convTranspose, pool, qLinearConv } from './convolution.ts';
 import { alongAxis, broadcasting, cast, comparing, perChannel, power, prelu, same, where } from './elementwise.ts';
 import { constantOfShape, range } from './generate.ts';
 import * as layout from './layout.ts';
-import { gemm, matMul, qLinearMatMul } from './matrix.ts';
+import { gemm, matMul, matMulInteger, qLinearMatMul } from './matrix.ts';
 import * as quantized from './quantized.ts';
 import { argReduce, layerNormalization, reduce } from './reduce.ts';
 import { resize } from './resize.ts';
@@ -70,6 +70,8 @@ const onnxRules: Readonly<Record<string, ShapeRule>> = {
   Range: range,
   QuantizeLinear: quantized.quantizeLinear,
   DequantizeLinear: quantized.dequantizeLinear,
+  ConvInteger: convInteger,
+  MatMulInteger: matMulInteger,
   QLinearConv: qLinearConv,
   QLinearMatMul: qLinearMatMul,
 };

@@ -20,6 +20,10 @@ export const matMul: ShapeRule = (node, inputs) => {
   return [{ dtype: a.dtype, shape: matMulShape(node, a.shape, need(node, inputs, 1).shape) }];
 };
 
+export const matMulInteger: ShapeRule = (node, inputs) => [
+  { dtype: 'int32', shape: matMulShape(node, need(node, inputs, 0).shape, need(node, inputs, 1).shape) },
+];
+
 export const qLinearMatMul: ShapeRule = (node, inputs) => [
   {
     dtype: need(node, inputs, 7).dtype,

@@ -23,6 +23,7 @@ const canonicalizers: Readonly<Record<string, Canonicalizer>> = {
   ...Object.fromEntries(reductions.map((name) => [name, arithmetic.reduce])),
   ...Object.fromEntries(['Sum', 'Max', 'Min', 'Mean'].map((name) => [name, arithmetic.variadic])),
   Conv: conv,
+  ConvInteger: conv,
   QLinearConv: qLinearConv,
   ConvTranspose: convTranspose,
   MaxPool: maxPool,

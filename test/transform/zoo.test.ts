@@ -1,0 +1,67 @@
+import { globSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readModel, readTensorProto } from '../../src/onnx/index.ts';
+import { elementCount, tensor, type Tensor } from '../../src/tensor/index.ts';
+import { importModel, simplify, summarize } from '../../src/transform/index.ts';
+import { randomFeeds, relativeError, runBytes, runGraph, sampleOf } from './support/oracle.ts';
+
+const root = process.env.OCTET_TEST_MODELS;
+if (root === undefined) console.log('skipped: networks of the zoo (OCTET_TEST_MODELS is not set)');
+
+const files = root === undefined ? [] : globSync(['*.onnx', 'untrained/*.onnx', 'ref_int8/*.onnx'], { cwd: root });
+const light = root === undefined ? [] : globSync('light/*.onnx', { cwd: root });
+
+const load = (file: string): Uint8Array => readFileSync(resolve(root ?? '', file));
+
+describe.skipIf(root === undefined)('networks of the zoo', () => {
+  it('are there', () => {
+    expect(files.length).toBeGreaterThan(10);
+    expect(light.length).toBe(9);
+  });
+
+  it.each(files)('%s computes the same after import, and after simplification, for any batch', async (file) => {
+    const bytes = load(file);
+    const imported = importModel(readModel(bytes));
+    const simplified = simplify(imported);
+    expect(imported.types.get(imported.inputs[0] ?? '')?.shape[0]).toBe(-1);
+    const feeds = randomFeeds(imported, { batch: 3, seed: 7 });
+    const [before, after] = [await runGraph(imported, feeds), await runGraph(simplified, feeds)];
+    for (const index of [0, 2]) {
+      const expected = await runBytes(bytes, sampleOf(feeds, index));
+      expect([...before.keys()].toSorted()).toEqual([...expected.keys()].toSorted());
+      for (const [name, value] of expected) {
+        const sample = (batch: Tensor | undefined): Tensor | undefined => batch && pick(batch, index);
+        expect(relativeError(value, sample(before.get(name)))).toBeLessThan(1e-4);
+        expect(relativeError(value, sample(after.get(name)))).toBeLessThan(1e-4);
+      }
+    }
+  });
+
+  it.each(files.filter((file) => file.includes('_bn') || file.includes('digits')))(
+    '%s has no BatchNormalization left',
+    (file) => {
+      const graph = simplify(importModel(readModel(load(file))));
+      expect(summarize(graph).operators).not.toHaveProperty('BatchNormalization');
+    },
+  );
+
+  it.each(light)('%s gives the outputs that came with it', async (file) => {
+    const graph = simplify(importModel(readModel(load(file))));
+    const [input = ''] = graph.inputs;
+    const shape = [1, ...(graph.types.get(input)?.shape ?? []).slice(1)];
+    const ramp = Float32Array.from({ length: elementCount(shape) }, (_, index) => index / elementCount(shape));
+    const outputs = await runGraph(graph, new Map([[input, tensor('float32', shape, ramp)]]));
+    const expected = readTensorProto(load(file.replace('.onnx', '_output_0.pb')));
+    expect(relativeError(expected, outputs.get(graph.outputs[0] ?? ''))).toBeLessThan(1e-4);
+  });
+});
+
+function pick(batch: Tensor, index: number): Tensor {
+  const size = batch.data.length / (batch.shape[0] ?? 1);
+  return tensor(
+    'float32',
+    [1, ...batch.shape.slice(1)],
+    (batch.data as Float32Array).slice(index * size, (index + 1) * size),
+  );
+}
