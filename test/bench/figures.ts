@@ -1,0 +1,72 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { createTerminal } from '../../src/cli/terminal.ts';
+import { formatTable } from '../../src/cli/text.ts';
+import { accuracyHeader, measureAccuracy } from './figures/accuracy.ts';
+import { figureCases } from './figures/cases.ts';
+import { jobHeader, measureJob } from './figures/job.ts';
+
+const help = `Usage: npm run figures -- [accuracy] [job] [--only network]
+
+accuracy  the default recipe on labelled sets: loss of top-1 with its paired bound, agreement with fp32, and how often
+          our engine and onnxruntime differ on the exported file, beside onnxruntime with and without optimizations
+job       MobileNetV2 at 224 with KL calibration: time and peak memory with 128 and 1,000 images, with and without
+          onnxruntime
+
+Both when none is named. The sample is always measured; OCTET_TEST_MODELS and OCTET_TEST_DATA add networks and sets.
+The exit code is 1 when a figure is not reached.`;
+
+const { values, positionals } = parseArgs({
+  options: { only: { type: 'string' }, help: { type: 'boolean', short: 'h', default: false } },
+  allowPositionals: true,
+});
+const terminal = createTerminal(process.stdout, process.stderr);
+const wants = (part: string): boolean => positionals.length === 0 || positionals.includes(part);
+
+async function printAccuracy(folder: string): Promise<boolean> {
+  const cases = (await figureCases(folder, process.env)).filter(
+    ({ name }) => values.only === undefined || name.includes(values.only),
+  );
+  const rows: (readonly string[])[] = [];
+  let allReached = true;
+  for (const [index, figureCase] of cases.entries()) {
+    terminal.progress(figureCase.name, index, cases.length);
+    const { row, reached } = await measureAccuracy(figureCase, folder);
+    rows.push(row);
+    allReached &&= reached;
+  }
+  terminal.print('Points of top-1 on the evaluation sets, default recipe; bound = 1.64 * sqrt(lost + gained) / n.');
+  terminal.print(
+    'The last shares are samples answered differently: ours against onnxruntime, onnxruntime against itself.\n',
+  );
+  terminal.print(`${formatTable([accuracyHeader, ...rows])}\n`);
+  return allReached;
+}
+
+async function printJob(folder: string): Promise<void> {
+  const runs = [
+    { executor: 'onnxruntime', images: 128 },
+    { executor: 'onnxruntime', images: 1_000 },
+    { executor: 'reference', images: 128 },
+  ] as const;
+  const rows: (readonly string[])[] = [];
+  for (const [index, run] of runs.entries()) {
+    terminal.progress('job', index, runs.length);
+    rows.push(await measureJob(folder, run));
+  }
+  terminal.print('MobileNetV2 1.0 at 224 (generated), KL calibration, the whole of octet quantize.\n');
+  terminal.print(formatTable([jobHeader, ...rows]));
+}
+
+if (values.help) terminal.print(help);
+else {
+  const folder = await mkdtemp(join(tmpdir(), 'octet-figures-'));
+  try {
+    if (wants('accuracy') && !(await printAccuracy(folder))) process.exitCode = 1;
+    if (wants('job')) await printJob(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
