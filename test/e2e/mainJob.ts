@@ -21,8 +21,8 @@ export function call(endpoint: Endpoint, path: string, init: RequestInit = {}): 
 
 interface Job {
   state: string;
-  resultVersion: number | null;
-  problem: unknown;
+  resultVersion?: number;
+  problem?: unknown;
 }
 
 async function untilEnded(endpoint: Endpoint, location: string): Promise<Job> {
@@ -73,8 +73,8 @@ export async function expectClassifies(endpoint: Endpoint): Promise<void> {
     });
     const text = await response.text();
     expect(response.status, text).toBe(200);
-    const { predictions } = JSON.parse(text) as { predictions: { label: string; score: number }[] };
-    if (predictions[0]?.label === String(digit.label)) right++;
+    const { classes } = JSON.parse(text) as { classes: { label: string; score: number }[] };
+    if (classes[0]?.label === String(digit.label)) right++;
   }
   expect(right).toBeGreaterThanOrEqual(19);
 }

@@ -18,7 +18,7 @@ describe('the service as a process', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('runs the main job from upload to prediction', async () => {
+  it('runs the main job from upload to prediction', { timeout: 180_000 }, async () => {
     const { version } = await runMainJob(service, { evaluationImages: 500 });
 
     const report = (await (await call(service, `/v1/models/digits/versions/${version}/report`)).json()) as object;
