@@ -1,13 +1,16 @@
 import { numberAttribute } from '../../graph/index.ts';
 import { tensor } from '../../tensor/index.ts';
 import { floatInput, optionalFloat, type Kernel } from '../kernel.ts';
-import { invalid, spatialShape, validRange, windowOf, type Window } from '../spatial.ts';
+import { invalid, spatialShape, validRange, windowOf, type Triple, type Window } from '../spatial.ts';
 
 /**
  * y[n, m, o] = bias[m] + Σ over c, k of x[n, c, o · stride + k · dilation − pad] · w[m, c, k]; 1 to 3 spatial dimensions,
  * groups, padding contributes 0.
  *
  * Inputs: x [N, C, …], w [M, C / group, …], bias [M].
+ *
+ * The sum runs tap by tap along rows of the output, four input channels at a time; four products are added in float64
+ * before they are rounded into the float32 sum.
  */
 export const conv: Kernel = (node, inputs) => {
   const x = floatInput(node, inputs, 0);
@@ -20,62 +23,111 @@ export const conv: Kernel = (node, inputs) => {
     throw invalid(node, `has ${channels} channels in ${group} groups, but weights [${w.shape.join(', ')}]`);
   const window = windowOf(node, spatial, kernel);
   const y = tensor('float32', [batch, filters, ...spatialShape(window, spatial.length)]);
-  const inputPlane = volume(window.input);
+  const plane = volume(window.input);
   const outputPlane = volume(window.output);
-  const taps = volume(window.kernel);
+  const taps = tapsOf(window);
   const filtersPerGroup = filters / group;
   for (let n = 0; n < batch; n++) {
     for (let m = 0; m < filters; m++) {
       const out = y.data.subarray((n * filters + m) * outputPlane, (n * filters + m + 1) * outputPlane);
       if (bias) out.fill(bias[m]!);
-      const firstChannel = Math.floor(m / filtersPerGroup) * perGroup;
-      for (let c = 0; c < perGroup; c++) {
-        const from = (n * channels + firstChannel + c) * inputPlane;
-        addPlane(window, x.data.subarray(from, from + inputPlane), w.data, (m * perGroup + c) * taps, out);
+      const firstChannel = n * channels + Math.floor(m / filtersPerGroup) * perGroup;
+      for (let c = 0; c < perGroup;) {
+        const place = { x: x.data, from: (firstChannel + c) * plane, plane };
+        const weights = w.data.subarray((m * perGroup + c) * taps.length, (m * perGroup + c + 4) * taps.length);
+        if (c + 4 <= perGroup) {
+          addFourChannels(out, place, weights, taps);
+          c += 4;
+        } else {
+          addChannel(out, place, weights, taps);
+          c++;
+        }
       }
     }
   }
   return [y];
 };
 
-const volume = (dims: readonly [number, number, number]): number => dims[0] * dims[1] * dims[2];
+const volume = (dims: Triple): number => dims[0] * dims[1] * dims[2];
 
-/** Adds one input channel's share, tap by tap, so that the innermost loop runs along a row. */
-function addPlane(window: Window, x: Float32Array, w: Float32Array, wAt: number, out: Float32Array): void {
-  const [kernelD, kernelH, kernelW] = window.kernel;
-  let at = wAt;
-  for (let kd = 0; kd < kernelD; kd++) {
-    for (let kh = 0; kh < kernelH; kh++) {
-      for (let kw = 0; kw < kernelW; kw++, at++) {
-        const weight = w[at]!;
-        if (weight !== 0) addTap(window, x, weight, [kd, kh, kw], out);
-      }
+/** Input planes of `plane` elements each, the first of them at `from`. */
+interface Planes {
+  readonly x: Float32Array;
+  readonly from: number;
+  readonly plane: number;
+}
+
+/** Where one tap of the kernel reads: runs of outputs that it reaches, as triples (first output, first input, count). */
+interface Tap {
+  /** Input elements from one output of a run to the next. */
+  readonly step: number;
+  readonly runs: Int32Array;
+}
+
+/** out[run] += w[tap] · x[run]. */
+function addChannel(out: Float32Array, { x, from }: Planes, w: Float32Array, taps: readonly Tap[]): void {
+  for (let t = 0; t < taps.length; t++) {
+    const { step, runs } = taps[t]!;
+    const weight = w[t]!;
+    for (let r = 0; r < runs.length; r += 3) {
+      const to = runs[r]!;
+      const count = runs[r + 2]!;
+      const at = from + runs[r + 1]!;
+      for (let i = 0; i < count; i++) out[to + i]! += weight * x[at + i * step]!;
     }
   }
 }
 
-function addTap(
-  window: Window,
-  x: Float32Array,
-  weight: number,
-  tap: readonly [number, number, number],
-  out: Float32Array,
-): void {
+/** The same for four channels that follow each other; w is [4, taps]. */
+function addFourChannels(out: Float32Array, { x, from, plane }: Planes, w: Float32Array, taps: readonly Tap[]): void {
+  const count = taps.length;
+  for (let t = 0; t < count; t++) {
+    const { step, runs } = taps[t]!;
+    const w0 = w[t]!;
+    const w1 = w[t + count]!;
+    const w2 = w[t + 2 * count]!;
+    const w3 = w[t + 3 * count]!;
+    for (let r = 0; r < runs.length; r += 3) {
+      const to = runs[r]!;
+      const end = to + runs[r + 2]!;
+      let at = from + runs[r + 1]!;
+      for (let o = to; o < end; o++, at += step)
+        out[o]! += w0 * x[at]! + w1 * x[at + plane]! + w2 * x[at + 2 * plane]! + w3 * x[at + 3 * plane]!;
+    }
+  }
+}
+
+/** The taps of a kernel in the order of its weights; rows that follow each other without a gap become one run. */
+function tapsOf(window: Window): readonly Tap[] {
+  const [kernelD, kernelH, kernelW] = window.kernel;
+  const taps: Tap[] = [];
+  for (let kd = 0; kd < kernelD; kd++)
+    for (let kh = 0; kh < kernelH; kh++)
+      for (let kw = 0; kw < kernelW; kw++)
+        taps.push({ step: window.strides[2], runs: Int32Array.from(runsOf(window, [kd, kh, kw])) });
+  return taps;
+}
+
+function runsOf(window: Window, tap: Triple): number[] {
   const [, inH, inW] = window.input;
   const [, outH, outW] = window.output;
-  const [strideD, strideH, strideW] = window.strides;
   const [firstD, endD] = validRange(window, 0, tap[0]);
   const [firstH, endH] = validRange(window, 1, tap[1]);
   const [firstW, endW] = validRange(window, 2, tap[2]);
-  const offsetD = tap[0] * window.dilations[0] - window.padsBegin[0];
-  const offsetH = tap[1] * window.dilations[1] - window.padsBegin[1];
-  const offsetW = tap[2] * window.dilations[2] - window.padsBegin[2];
+  const [inD, inRow, inColumn] = [0, 1, 2].map((d) => tap[d]! * window.dilations[d]! - window.padsBegin[d]!);
+  const [strideD, strideH, strideW] = window.strides;
+  const count = endW - firstW;
+  const runs: number[] = [];
+  if (count === 0) return runs;
   for (let d = firstD; d < endD; d++) {
     for (let h = firstH; h < endH; h++) {
-      const row = ((d * strideD + offsetD) * inH + h * strideH + offsetH) * inW + offsetW;
-      const outRow = (d * outH + h) * outW;
-      if (strideW === 1) for (let o = firstW; o < endW; o++) out[outRow + o]! += weight * x[row + o]!;
-      else for (let o = firstW; o < endW; o++) out[outRow + o]! += weight * x[row + o * strideW]!;
+      const to = (d * outH + h) * outW + firstW;
+      const at = ((d * strideD + inD!) * inH + h * strideH + inRow!) * inW + firstW * strideW + inColumn!;
+      const [lastTo = 0, lastAt = 0, length = 0] = runs.slice(-3);
+      const continues = length > 0 && to === lastTo + length && at === lastAt + length * strideW;
+      if (continues) runs[runs.length - 1] = length + count;
+      else runs.push(to, at, count);
     }
   }
+  return runs;
 }

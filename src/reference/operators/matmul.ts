@@ -22,6 +22,23 @@ export function multiplyInto(
   }
 }
 
+/** out[M, N] += a[M, K] · b[N, K]ᵀ, both read along their rows. */
+function multiplyRowsInto(
+  out: Float32Array,
+  a: Float32Array,
+  b: Float32Array,
+  size: { readonly m: number; readonly k: number; readonly n: number },
+): void {
+  const { m, k, n } = size;
+  for (let row = 0; row < m; row++) {
+    for (let column = 0; column < n; column++) {
+      let sum = 0;
+      for (let inner = 0; inner < k; inner++) sum += a[row * k + inner]! * b[column * k + inner]!;
+      out[row * n + column]! += sum;
+    }
+  }
+}
+
 function transposed(x: TensorOf<'float32'>): Float32Array {
   const [rows = 1, columns = 1] = x.shape;
   const result = new Float32Array(x.data.length);
@@ -45,7 +62,7 @@ export const gemm: Kernel = (node, inputs) => {
   const [kOfB = 1, n = 1] = transB ? [...b.shape].reverse() : b.shape;
   if (k !== kOfB) throw invalid(node, `multiplies ${k} columns by ${kOfB} rows`);
   const y = tensor('float32', [m, n]);
-  multiplyInto(y.data, transA ? transposed(a) : a.data, transB ? transposed(b) : b.data, { m, k, n });
+  (transB ? multiplyRowsInto : multiplyInto)(y.data, transA ? transposed(a) : a.data, b.data, { m, k, n });
   if (alpha !== 1) for (let i = 0; i < y.data.length; i++) y.data[i]! *= alpha;
   if (c && beta !== 0) {
     const at = broadcastIndices(inputs[2]?.shape ?? [], y.shape);

@@ -93,7 +93,15 @@ export const clip: Kernel = (node, inputs) => {
   const x = requiredInput(node, inputs, 0);
   const low = bound(inputs[1], -Infinity);
   const high = bound(inputs[2], Infinity);
-  const limit = (value: number): number => Math.min(Math.max(value, low), high);
+  const limit = (value: number): number => {
+    const bounded = value < low ? low : value;
+    return bounded > high ? high : bounded;
+  };
+  if (x.dtype === 'float32') {
+    const y = new Float32Array(x.data.length);
+    for (let i = 0; i < y.length; i++) y[i] = limit(x.data[i]!);
+    return [tensor('float32', x.shape, y)];
+  }
   if (x.dtype === 'int64' || x.dtype === 'uint64') {
     const y = x.data.map((value) => BigInt(limit(Number(value)))) as BigInt64Array & BigUint64Array;
     return [{ dtype: x.dtype, shape: x.shape, data: y }];
