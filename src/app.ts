@@ -46,6 +46,9 @@ export interface ProcessFacts {
 /** Where the log goes: standard output is for people and scripts. */
 const STANDARD_ERROR = 2;
 
+/** Longest reception of one request: the largest upload over a slow line. Headers alone get Node's 60 s. */
+const UPLOAD_LIMIT_MS = 1_800_000;
+
 /** Opens everything that `config` names and wires it; nothing listens yet. */
 export async function createService(config: Config, facts: ProcessFacts): Promise<Service> {
   const store = await openStore(config.dataDir);
@@ -63,8 +66,7 @@ export async function createService(config: Config, facts: ProcessFacts): Promis
     genReqId: (request) => requestId(request.headers['x-request-id']),
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
-    requestTimeout: 0,
-    connectionTimeout: 0,
+    requestTimeout: UPLOAD_LIMIT_MS,
     bodyLimit: 1_048_576,
     routerOptions: { maxParamLength: 128 },
   });
@@ -91,6 +93,7 @@ export async function createService(config: Config, facts: ProcessFacts): Promis
   });
   const preflight = new PreflightChecker(config.limits.preflightMs);
   countJobs(metrics, queue);
+  warmResults(queue, serving, stopping.signal);
   const services: HttpServices = {
     store,
     queue,
@@ -176,4 +179,23 @@ function countJobs(metrics: Metrics, queue: EmbeddedQueue): void {
   addGauge(metrics, { name: 'octet_jobs', help: 'Jobs by state', labelNames: ['state'] }, async () =>
     Object.entries(await queue.counts()).map(([state, value]) => ({ labels: { state }, value })),
   );
+}
+
+/** Loads what a job has made before the first request asks for it. */
+function warmResults(queue: EmbeddedQueue, serving: InferenceService, stopping: AbortSignal): void {
+  const followed = new Set<string>();
+  const follow = async (id: string) => {
+    for await (const { job } of queue.follow(id, stopping)) {
+      if (job.state === 'succeeded' && job.resultVersion !== undefined)
+        await serving.warm(await serving.resolve(job.spec.model, String(job.resultVersion)));
+    }
+  };
+  queue.subscribe((id) => {
+    if (followed.has(id)) return;
+    followed.add(id);
+    // Whatever goes wrong here is met, and told, by the first request.
+    void follow(id)
+      .catch(() => undefined)
+      .finally(() => followed.delete(id));
+  });
 }

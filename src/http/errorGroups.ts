@@ -59,6 +59,7 @@ export const submitErrors = [
   'QUEUE_FULL',
   'IDEMPOTENCY_KEY_REUSED',
   'IDEMPOTENCY_IN_PROGRESS',
+  'ARTIFACT_DAMAGED',
 ] as const satisfies ErrorCode[];
 
 /** What running a network may meet. */
@@ -73,6 +74,7 @@ export const inferenceErrors = [
   'FLOAT_EXECUTOR_UNAVAILABLE',
   'UPLOAD_TOO_LARGE',
   'CANCELLED',
+  'ARTIFACT_DAMAGED',
 ] as const satisfies ErrorCode[];
 
 /** Codes that only a stored job carries, never an answer of its own. */

@@ -138,7 +138,7 @@ function versionRoutes(app: App, services: HttpServices): void {
           },
           304: { description: 'The client has it already', headers: ['ETag'] },
         },
-        errors: ['MODEL_NOT_FOUND', 'VERSION_NOT_FOUND', 'RANGE_NOT_SATISFIABLE'],
+        errors: ['MODEL_NOT_FOUND', 'VERSION_NOT_FOUND', 'RANGE_NOT_SATISFIABLE', 'ARTIFACT_DAMAGED'],
       },
     ),
     handler: async (request, reply) => {

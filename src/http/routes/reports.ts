@@ -17,7 +17,7 @@ export function reportRoutes(app: App, services: HttpServices): void {
     if (reportSha256 !== undefined) return { ...version, reportSha256 };
     throw new AppError('REPORT_NOT_FOUND', `Version ${version.version} of '${name}' was uploaded, not made by a job.`);
   };
-  const errors = ['MODEL_NOT_FOUND', 'VERSION_NOT_FOUND', 'REPORT_NOT_FOUND'] as const;
+  const errors = ['MODEL_NOT_FOUND', 'VERSION_NOT_FOUND', 'REPORT_NOT_FOUND', 'ARTIFACT_DAMAGED'] as const;
 
   app.get(
     '/v1/models/:name/versions/:version/report',
