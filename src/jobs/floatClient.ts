@@ -22,6 +22,8 @@ export class FloatClient implements FloatServer {
   readonly #send: (message: ToWorker) => Promise<void>;
   readonly #pending = new Map<number, Pending>();
   #nextCall = 1;
+  /** What is installed does not change while the service runs. */
+  #facts: FloatFacts | undefined;
 
   constructor(send: (message: ToWorker) => Promise<void>) {
     this.#send = send;
@@ -42,8 +44,10 @@ export class FloatClient implements FloatServer {
   }
 
   async describe(): Promise<FloatFacts> {
+    if (this.#facts !== undefined) return this.#facts;
     const reply = await this.#call({ kind: 'describe' });
     if (reply.kind !== 'described') throw unexpected(reply);
+    this.#facts = reply.facts;
     return reply.facts;
   }
 

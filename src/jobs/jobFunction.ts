@@ -1,3 +1,4 @@
+import type { Tier } from '../engine/index.ts';
 import type { DatasetRecord, JobProgress, ModelSummary, Sha256, VersionRecord } from '../store/index.ts';
 import type { Preprocessing } from '../data/index.ts';
 import type { Recipe } from '../quant/index.ts';
@@ -25,6 +26,8 @@ export interface JobInput {
   readonly recipe: Recipe;
   readonly calibration: JobDataset | undefined;
   readonly evaluation: JobDataset | undefined;
+  /** Absent: the fastest that the machine has. */
+  readonly engineTier: Tier | undefined;
 }
 
 /** The new version's parts. */

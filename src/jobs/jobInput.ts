@@ -1,3 +1,4 @@
+import type { Tier } from '../engine/index.ts';
 import type { DatasetRecord, JobRecord, Store } from '../store/index.ts';
 import type { JobDataset, JobInput } from './jobFunction.ts';
 
@@ -6,7 +7,11 @@ import type { JobDataset, JobInput } from './jobFunction.ts';
  *
  * @throws AppError …_NOT_FOUND, ARTIFACT_DAMAGED
  */
-export async function jobInput({ artifacts, metadata }: Store, job: JobRecord): Promise<JobInput> {
+export async function jobInput(
+  { artifacts, metadata }: Store,
+  job: JobRecord,
+  engineTier: Tier | undefined,
+): Promise<JobInput> {
   const { spec } = job;
   const version = await metadata.version(spec.model, spec.version);
   const dataset = async (id: string | undefined): Promise<JobDataset | undefined> => {
@@ -28,5 +33,6 @@ export async function jobInput({ artifacts, metadata }: Store, job: JobRecord): 
     recipe: spec.recipe,
     calibration: await dataset(spec.calibration),
     evaluation: await dataset(spec.evaluation),
+    engineTier,
   };
 }

@@ -1,4 +1,5 @@
 import { toProblem, unreachable, type Problem } from '../base/index.ts';
+import type { Tier } from '../engine/index.ts';
 import type { JobProgress, Store } from '../store/index.ts';
 import { jobInput } from './jobInput.ts';
 import type { JobInput, JobOutput } from './jobFunction.ts';
@@ -13,6 +14,7 @@ export interface JobRunOptions {
   readonly timeoutMs: number;
   readonly cancelGraceMs: number;
   readonly maxHeapMb: number;
+  readonly engineTier: Tier | undefined;
   readonly onIncident: (incident: Incident) => void;
 }
 
@@ -98,7 +100,7 @@ export class JobRun {
   }
 
   async #compute(): Promise<ThreadOutcome> {
-    const input = await jobInput(this.#store, this.#claimed.job);
+    const input = await jobInput(this.#store, this.#claimed.job, this.#options.engineTier);
     if (this.#stopped) return { kind: 'stopped' };
     this.#thread = new ThreadedJob(
       { module: this.#options.module, input },

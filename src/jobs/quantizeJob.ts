@@ -27,6 +27,7 @@ export const runJob: JobFunction = async (input, { onProgress, signal }) => {
       labels: model.labels,
       recipe,
       executor: (await loadOnnxruntime()) ?? referenceExecutor,
+      tier: input.engineTier,
       onProgress,
       signal,
     });

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Tier } from '../engine/index.ts';
 import { openStore, type EmbeddedStore } from '../store/index.ts';
 import { JobRun } from './jobRun.ts';
 import type { Incident } from './messages.ts';
@@ -20,6 +21,8 @@ export interface WorkerOptions {
   readonly cancelGraceMs?: number | undefined;
   /** What running jobs get to end when the worker stops. */
   readonly stopGraceMs?: number | undefined;
+  /** Engine tier of the jobs' evaluation; absent: the fastest. */
+  readonly engineTier?: Tier | undefined;
   /** Heap limit of a job's thread. */
   readonly maxHeapMb?: number | undefined;
   /** Longest delay until a job is found that nobody announced. */
@@ -31,13 +34,18 @@ export interface WorkerEvents {
   readonly onIncident?: (incident: Incident) => void;
 }
 
+/** Options with their defaults. */
+type Settings = Required<{ [K in keyof Omit<WorkerOptions, 'engineTier'>]: NonNullable<WorkerOptions[K]> }> & {
+  readonly engineTier: Tier | undefined;
+};
+
 const SWEEP_INTERVAL_MS = 3_600_000;
 
 /** Claims jobs and runs each on a thread of its own; recovers lost jobs and sweeps the store beside that. */
 export class JobWorker {
   readonly store: EmbeddedStore;
   readonly #queue: EmbeddedQueue;
-  readonly #options: Required<{ [K in keyof WorkerOptions]: NonNullable<WorkerOptions[K]> }>;
+  readonly #options: Settings;
   readonly #onIncident: (incident: Incident) => void;
   readonly #runs = new Set<JobRun>();
   readonly #stopping = new AbortController();
@@ -54,8 +62,9 @@ export class JobWorker {
       concurrency: options.concurrency ?? 1,
       leaseMs: options.leaseMs ?? 10_000,
       jobTimeoutMs: options.jobTimeoutMs ?? 4 * 3_600_000,
-      cancelGraceMs: options.cancelGraceMs ?? 5_000,
-      stopGraceMs: options.stopGraceMs ?? 10_000,
+      cancelGraceMs: options.cancelGraceMs ?? 4_000,
+      stopGraceMs: options.stopGraceMs ?? 4_000,
+      engineTier: options.engineTier,
       maxHeapMb: options.maxHeapMb ?? 2_048,
       pollMs: options.pollMs ?? 1_000,
     };
@@ -108,13 +117,14 @@ export class JobWorker {
   async #runNext(): Promise<boolean> {
     const claimed = await this.#queue.claim(this.#options.id);
     if (claimed === undefined) return false;
-    const { jobModule, leaseMs, jobTimeoutMs, cancelGraceMs, maxHeapMb } = this.#options;
+    const { jobModule, leaseMs, jobTimeoutMs, cancelGraceMs, maxHeapMb, engineTier } = this.#options;
     const run = new JobRun(claimed, this.store, {
       module: jobModule,
       leaseMs,
       timeoutMs: jobTimeoutMs,
       cancelGraceMs,
       maxHeapMb,
+      engineTier,
       onIncident: this.#onIncident,
     });
     this.#runs.add(run);

@@ -29,8 +29,13 @@ export class Database {
 
   constructor(path: string) {
     this.#durable = new Connection(path, 'FULL');
-    migrate(this.#durable);
-    this.#lazy = new Connection(path, 'NORMAL');
+    try {
+      migrate(this.#durable);
+      this.#lazy = new Connection(path, 'NORMAL');
+    } catch (error) {
+      this.#durable.close();
+      throw error;
+    }
   }
 
   /** One transaction that holds the write lock from its start. */

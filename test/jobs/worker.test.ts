@@ -21,7 +21,7 @@ describe('a worker with its jobs on threads', () => {
       {
         dataDir: service.dataDir,
         jobModule: jobModule(module),
-        leaseMs: 1_000,
+        leaseMs: 30_000,
         pollMs: 20,
         cancelGraceMs: 100,
         ...options,
@@ -115,9 +115,9 @@ describe('a worker with its jobs on threads', () => {
   });
 
   it('keeps the lease of a job whose thread is busy', async () => {
-    const id = await start('endless', { leaseMs: 150 });
+    const id = await start('endless', { leaseMs: 1_500 });
     await calibrating(id);
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
     expect(await service.queue.recover()).toBe(0);
     expect(await service.store.metadata.job(id)).toMatchObject({ state: 'running', attempts: 1 });
     await service.queue.cancel(id);

@@ -122,6 +122,19 @@ describe('the worker process', () => {
     rmSync(dataDir, { recursive: true });
   });
 
+  it('gives its job back on SIGTERM, and is started again', async () => {
+    await start('hangsFirst', { stopGraceMs: 100 });
+    const id = await submit();
+    await calibrating(id);
+    process.kill(worker?.pid ?? 0, 'SIGTERM');
+    await followUntil(service.queue, id, (job) => job.state === 'queued');
+    // Again its first attempt: the one before does not count.
+    expect((await calibrating(id)).job.attempts).toBe(1);
+    expect(worker?.restarts).toBe(1);
+    expect(incidents[0]?.what).toContain('exit code 0');
+    await service.queue.cancel(id);
+  });
+
   it('puts its job back when it is stopped', async () => {
     await start('hangsFirst', { stopGraceMs: 200 });
     const id = await submit();
