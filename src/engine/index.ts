@@ -1,3 +1,6 @@
+export { compile, zeroFeeds } from './compile.ts';
+export type { CompileOptions } from './compile.ts';
+export type { Executable, NodeTiming } from './executable.ts';
+export { tierReport } from './selfTest.ts';
 export { tiers } from './tier.ts';
 export type { DotSemantics, Tier, TierReport } from './tier.ts';
-export type { Executable, NodeTiming } from './executable.ts';

@@ -1,0 +1,196 @@
+import { shapesEqual } from '../../tensor/index.ts';
+import type { BinaryOperation, QuantizedValue } from '../../graph/index.ts';
+import type { FunctionBuilder, Local } from '../../wasm/index.ts';
+import { roundUp, type Layout } from '../plan/layout.ts';
+import type { KernelPlanner, Placement } from '../plan/step.ts';
+import { emitLimits, emitNarrow, emitRound } from './requantize.ts';
+
+/**
+ * Bytes of the second operand against the first: all of them, or one pixel's channels for every pixel ([1, C, 1, 1]
+ * against an image).
+ */
+type Pattern = 'same' | 'perPixel';
+
+/**
+ * add, sub, mul of two values of one layout, 16 bytes at a time: widen to float32, compute as the reference states,
+ * round, narrow. Padding channels are computed too, and mean nothing.
+ */
+export const planBinary: KernelPlanner = (operation, context) => {
+  if (operation.kind !== 'add' && operation.kind !== 'sub' && operation.kind !== 'mul') return undefined;
+  const [first, second] = operation.inputs;
+  const values = [first, second, operation.output].map((name) => context.graph.values.get(name));
+  const layouts = [first, second, operation.output].map((name) => context.layouts.get(name));
+  const [a, b, y] = values;
+  const [layoutA, layoutB, layoutY] = layouts;
+  if (a?.kind !== 'quantized' || b?.kind !== 'quantized' || y?.kind !== 'quantized') return undefined;
+  if (!layoutA || !layoutB || !layoutY) return undefined;
+  const straight = order(a, b, y, layoutB);
+  const swapped = straight ? undefined : order(b, a, y, layoutA);
+  const pattern = straight ?? swapped;
+  const bytes = layoutY.kind === 'nhwc' ? layoutY.channelStride : roundUp(layoutY.byteLength, 16);
+  if (!pattern || (layoutY.kind === 'nhwc' && bytes % 16 !== 0)) return undefined;
+  const length = layoutY.kind === 'nhwc' ? layoutY.byteLength : bytes;
+  const binary: Binary = {
+    operation,
+    pattern,
+    large: straight ? { name: first, value: a } : { name: second, value: b },
+    small: straight ? { name: second, value: b } : { name: first, value: a },
+    output: y,
+    length,
+    period: pattern === 'same' ? length : bytes,
+    // sub is not symmetric: the sign goes with the second operand of the file
+    signs: operation.kind !== 'sub' ? [1, 1] : straight ? [1, -1] : [-1, 1],
+  };
+  return {
+    runs: 'wasm',
+    operation,
+    kernel: `${operation.kind}.${pattern}`,
+    macs: 0,
+    constants: [],
+    scratchBytes: 0,
+    emit: (module, place) => module.function(['i'], [], (f) => emitBinary(f, binary, place)),
+  };
+};
+
+function order(large: QuantizedValue, small: QuantizedValue, y: QuantizedValue, layout: Layout): Pattern | undefined {
+  if (!shapesEqual(large.shape, y.shape)) return undefined;
+  if (shapesEqual(small.shape, y.shape)) return 'same';
+  const pixel = layout.kind === 'nhwc' && layout.height * layout.width === 1;
+  return pixel && small.shape.length === 4 && small.shape[1] === y.shape[1] ? 'perPixel' : undefined;
+}
+
+interface Operand {
+  readonly name: string;
+  readonly value: QuantizedValue;
+}
+
+interface Binary {
+  readonly operation: BinaryOperation;
+  readonly pattern: Pattern;
+  readonly large: Operand;
+  readonly small: Operand;
+  readonly output: QuantizedValue;
+  /** Bytes of the output. */
+  readonly length: number;
+  /** Bytes after which the small operand starts again. */
+  readonly period: number;
+  readonly signs: readonly [number, number];
+}
+
+function emitBinary(f: FunctionBuilder, binary: Binary, place: Placement): void {
+  const arena = f.parameter(0);
+  const { operation, large, small, output } = binary;
+  const limits = emitLimits(f, output.zeroPoint, operation.clamp);
+  const [outer, inner, at, smallAt] = f.locals('i', 4) as [Local, Local, Local, Local];
+  const results = f.locals('v', 4);
+  const wide = f.locals('v', 2);
+  const constants = emitFactors(f, binary);
+  const operand = ({ name }: Operand, from: Local, part: 'low' | 'high', zero: Local, target: Local): void => {
+    f.get(from)
+      .op('v128.load', { offset: place.address(name) })
+      .op(`i16x8.extend_${part}_i8x16_u`);
+    f.get(zero).op('i16x8.sub').set(target);
+  };
+  f.repeat(outer, { start: 0, end: binary.length, step: binary.period }, () => {
+    f.repeat(inner, { start: 0, end: binary.period, step: 16 }, () => {
+      f.get(arena).get(inner).op('i32.add').tee(smallAt).get(outer).op('i32.add').set(at);
+      for (const half of ['low', 'high'] as const) {
+        operand(large, at, half, constants.zeros[0]!, wide[0]!);
+        operand(small, smallAt, half, constants.zeros[1]!, wide[1]!);
+        for (const quarter of ['low', 'high'] as const) {
+          const index = (half === 'high' ? 2 : 0) + (quarter === 'high' ? 1 : 0);
+          emitCompute(f, binary, wide, quarter, constants.factors);
+          emitRound(f, 'nearest');
+          f.set(results[index]!);
+        }
+      }
+      f.get(at);
+      emitNarrow(f, (index) => f.get(results[index]!), limits);
+      f.op('v128.store', { offset: place.address(operation.output) });
+    });
+  });
+}
+
+/** Splat zero points (int16) and factors (float32): k of a product, or ka and kb with their signs. */
+function emitFactors(f: FunctionBuilder, { operation, large, small, output, signs }: Binary) {
+  const zeros = [large, small].map(({ value }) => {
+    const local = f.local('v');
+    f.i32(value.zeroPoint).op('i16x8.splat').set(local);
+    return local;
+  });
+  const scales =
+    operation.kind === 'mul'
+      ? [Math.fround(Math.fround(large.value.scale * small.value.scale) / output.scale)]
+      : [large, small].map(({ value }, index) => Math.fround(value.scale / output.scale) * signs[index]!);
+  const factors = scales.map((scale) => {
+    const local = f.local('v');
+    f.f32(scale).op('f32x4.splat').set(local);
+    return local;
+  });
+  return { zeros, factors };
+}
+
+/** Four results in float32 on the stack. */
+function emitCompute(
+  f: FunctionBuilder,
+  { operation }: Binary,
+  wide: readonly Local[],
+  quarter: 'low' | 'high',
+  factors: readonly Local[],
+): void {
+  const real = (local: Local): void => {
+    f.get(local).op(`i32x4.extend_${quarter}_i16x8_s`).op('f32x4.convert_i32x4_s');
+  };
+  real(wide[0]!);
+  if (operation.kind === 'mul') {
+    real(wide[1]!);
+    f.op('f32x4.mul').get(factors[0]!).op('f32x4.mul');
+    return;
+  }
+  f.get(factors[0]!).op('f32x4.mul');
+  real(wide[1]!);
+  f.get(factors[1]!).op('f32x4.mul').op('f32x4.add');
+}
+
+/**
+ * y = table[x], 16 bytes at a time: 16 swizzles, each over the 16 entries that share a high nibble; an index outside of a
+ * swizzle's 16 gives 0, so the results are joined by OR.
+ */
+export const planTable: KernelPlanner = (operation, context) => {
+  if (operation.kind !== 'table') return undefined;
+  const input = context.layouts.get(operation.input);
+  const output = context.layouts.get(operation.output);
+  if (!input || !output || input.byteLength !== output.byteLength) return undefined;
+  const length = roundUp(output.byteLength, 16);
+  return {
+    runs: 'wasm',
+    operation,
+    kernel: 'table.swizzle',
+    macs: 0,
+    constants: [operation.table],
+    scratchBytes: 0,
+    emit: (module, place) =>
+      module.function(['i'], [], (f) => {
+        const [counter, at] = f.locals('i', 2) as [Local, Local];
+        const [index, sixteen] = f.locals('v', 2) as [Local, Local];
+        const zero = f.local('i');
+        const [tableAt = 0] = place.constants;
+        f.i32(16).op('i8x16.splat').set(sixteen);
+        f.repeat(counter, { start: 0, end: length, step: 16 }, () => {
+          f.get(f.parameter(0)).get(counter).op('i32.add').tee(at);
+          f.get(at)
+            .op('v128.load', { offset: place.address(operation.input) })
+            .set(index);
+          for (let nibble = 0; nibble < 16; nibble++) {
+            f.get(zero)
+              .op('v128.load', { offset: tableAt + nibble * 16 })
+              .get(index)
+              .op('i8x16.swizzle');
+            if (nibble > 0) f.op('v128.or');
+            f.get(index).get(sixteen).op('i8x16.sub').set(index);
+          }
+          f.op('v128.store', { offset: place.address(operation.output) });
+        });
+      }),
+  };
+};

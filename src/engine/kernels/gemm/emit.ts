@@ -1,0 +1,293 @@
+import type { Clamp } from '../../../graph/index.ts';
+import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '../../../wasm/index.ts';
+import type { DotStrategy } from '../../dot.ts';
+import { CHANNEL_BLOCK, type NhwcLayout } from '../../plan/layout.ts';
+import type { Placement } from '../../plan/step.ts';
+import { emitPaddedInput } from '../paddedInput.ts';
+import { emitLimits, emitNarrow, emitScale, type OutputLimits, type Rounding } from '../requantize.ts';
+import type { Run } from './window.ts';
+
+/**
+ * A matrix product over windows:
+ *
+ *   for each block of pixels:                        packed rows stay in the cache
+ *     pack each pixel's window into a row
+ *     for each panel of 16 output channels:          its weights stay in the cache
+ *       for each tile of `rows` pixels:
+ *         acc[rows][16] = bias
+ *         for each group of K: acc[r] += dot(splat(row[r][group]), weights[group])
+ *         y[r] = requantize(acc[r])
+ *
+ *            16 channels: 4 vectors of int32
+ *          ┌─────┬─────┬─────┬─────┐
+ *   row 0  │ a00 │ a01 │ a02 │ a03 │  += splat(row 0, group k) · weights[k][0..15]
+ *   row 1  │ a10 │ a11 │ a12 │ a13 │  += splat(row 1, group k) · weights[k][0..15]
+ *     ⋮    │     │     │     │     │  rows · 4 accumulators, 4 weight vectors, 1 splat
+ *          └─────┴─────┴─────┴─────┘
+ */
+export interface Product {
+  readonly dot: DotStrategy;
+  readonly pads: readonly [number, number, number, number];
+  readonly input: NhwcLayout;
+  readonly inputName: string;
+  readonly inputZeroPoint: number;
+  readonly outputName: string;
+  readonly outputStride: number;
+  readonly outputZeroPoint: number;
+  readonly clamp: Clamp;
+  readonly rounding: Rounding;
+  readonly runs: readonly Run[];
+  /** Values of K in a packed row: the sum of the runs. */
+  readonly depth: number;
+  readonly pixels: number;
+  readonly blockPixels: number;
+  readonly rows: number;
+  readonly panels: number;
+  /** Scratch: padded input, then packed rows, then one tile of results. */
+  readonly paddedBytes: number;
+  readonly packedBytes: number;
+}
+
+/** Vectors of four channels in a panel. */
+const LANES = CHANNEL_BLOCK / 4;
+
+interface Locals {
+  readonly arena: Local;
+  /** Address of the padded input. */
+  readonly source: Local;
+  /** First pixel of the block. */
+  readonly block: Local;
+  readonly panel: Local;
+  /** First pixel of the tile, within the block. */
+  readonly tile: Local;
+  readonly row: Local;
+  readonly weight: Local;
+  readonly counter: Local;
+  readonly accs: readonly Local[];
+  readonly weights: readonly Local[];
+  readonly multipliers: readonly Local[];
+  readonly splat: Local;
+}
+
+export function emitProduct(module: ModuleBuilder, product: Product, place: Placement): FunctionReference {
+  return module.function(['i'], [], (f) => {
+    const arena = f.parameter(0);
+    const source = emitPaddedInput(f, product.input, product.pads, {
+      arena,
+      source: place.address(product.inputName),
+      scratch: place.scratch,
+      fill: product.inputZeroPoint,
+    });
+    const [block, panel, tile, row, weight, counter] = f.locals('i', 6) as [Local, Local, Local, Local, Local, Local];
+    const accs = f.locals('v', product.rows * LANES);
+    const locals: Locals = {
+      arena,
+      source,
+      block,
+      panel,
+      tile,
+      row,
+      weight,
+      counter,
+      accs,
+      weights: f.locals('v', LANES),
+      multipliers: f.locals('v', LANES),
+      splat: f.local('v'),
+    };
+    const limits = emitLimits(f, product.outputZeroPoint, product.clamp);
+    f.repeat(block, { start: 0, end: product.pixels, step: product.blockPixels }, () => {
+      emitLastFits(f, block, product.pixels, product.blockPixels);
+      emitPack(f, product, place, locals);
+      f.repeat(panel, { start: 0, end: product.panels, step: 1 }, () => {
+        f.repeat(tile, { start: 0, end: product.blockPixels, step: product.rows }, () => {
+          emitLastFits(f, tile, product.blockPixels, product.rows);
+          emitMultiply(f, product, place, locals);
+          emitStore(f, product, place, locals, limits);
+        });
+      });
+    });
+  });
+}
+
+/** at = min(at, total − size): the last part overlaps the one before, and computes the same bytes again. */
+function emitLastFits(f: FunctionBuilder, at: Local, total: number, size: number): void {
+  if (total % size === 0) return;
+  f.block((breakIf) => {
+    f.get(at)
+      .i32(total - size)
+      .op('i32.le_s');
+    breakIf();
+    f.i32(total - size).set(at);
+  });
+}
+
+/** rows of K: bytes as they are, or widened to int16; two vectors of 16 bytes become up to four. */
+function emitPack(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
+  const { dot, depth } = product;
+  const [, , offsets] = placesOf(place);
+  const [from, to, pixel, rest] = f.locals('i', 4) as [Local, Local, Local, Local];
+  const flip = dot.flipsSign ? f.local('v') : undefined;
+  if (flip) f.i32(0x80).op('i8x16.splat').set(flip);
+  const bytes = f.local('v');
+  f.get(locals.arena)
+    .i32(place.scratch + product.paddedBytes)
+    .op('i32.add')
+    .set(to);
+  f.repeat(pixel, { start: 0, end: product.blockPixels, step: 1 }, () => {
+    f.get(locals.block).get(pixel).op('i32.add').i32(2).op('i32.shl');
+    f.op('i32.load', { offset: offsets }).get(locals.source).op('i32.add').set(from);
+    let packed = 0;
+    for (const run of product.runs) {
+      if (run.bytes <= 128) {
+        for (let at = 0; at < run.bytes; at += 16)
+          emitPackVector(f, { from, to, bytes, flip }, run.offset + at, (packed + at) * dot.operandBytes, dot);
+      } else {
+        emitPackLoop(f, { from, to, bytes, flip, rest }, run, packed, dot);
+      }
+      packed += run.bytes;
+    }
+    f.get(to)
+      .i32(depth * dot.operandBytes)
+      .op('i32.add')
+      .set(to);
+  });
+}
+
+interface PackLocals {
+  readonly from: Local;
+  readonly to: Local;
+  readonly bytes: Local;
+  readonly flip: Local | undefined;
+}
+
+function emitPackLoop(
+  f: FunctionBuilder,
+  locals: PackLocals & { rest: Local },
+  run: Run,
+  packed: number,
+  dot: DotStrategy,
+): void {
+  const from = f.local('i');
+  const to = f.local('i');
+  f.get(locals.from).set(from);
+  f.get(locals.to).set(to);
+  const step = run.bytes % 32 === 0 ? 32 : 16;
+  f.repeat(locals.rest, { start: 0, end: run.bytes, step }, () => {
+    for (let at = 0; at < step; at += 16)
+      emitPackVector(f, { ...locals, from, to }, run.offset + at, (packed + at) * dot.operandBytes, dot);
+    f.get(from).i32(step).op('i32.add').set(from);
+    f.get(to)
+      .i32(step * dot.operandBytes)
+      .op('i32.add')
+      .set(to);
+  });
+}
+
+function emitPackVector(
+  f: FunctionBuilder,
+  { from, to, bytes, flip }: PackLocals,
+  source: number,
+  target: number,
+  dot: DotStrategy,
+): void {
+  f.get(from).op('v128.load', { offset: source });
+  if (flip) f.get(flip).op('v128.xor');
+  f.set(bytes);
+  if (dot.operandBytes === 1) {
+    f.get(to).get(bytes).op('v128.store', { offset: target });
+    return;
+  }
+  f.get(to).get(bytes).op('i16x8.extend_low_i8x16_u').op('v128.store', { offset: target });
+  f.get(to)
+    .get(bytes)
+    .op('i16x8.extend_high_i8x16_u')
+    .op('v128.store', { offset: target + 16 });
+}
+
+function placesOf(place: Placement): [weights: number, bias: number, offsets: number, multipliers: number] {
+  const [weights = 0, bias = 0, multipliers = 0, offsets = 0] = place.constants;
+  return [weights, bias, offsets, multipliers];
+}
+
+/** acc[rows][16] = bias + Σ over K. */
+function emitMultiply(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
+  const { dot, depth, rows } = product;
+  const [weightsAt, biasAt] = placesOf(place);
+  const rowBytes = depth * dot.operandBytes;
+  const groups = depth / dot.group;
+  const { accs, weights, row, weight, counter, splat } = locals;
+  f.get(locals.tile).i32(rowBytes).op('i32.mul').get(locals.arena).op('i32.add');
+  f.i32(place.scratch + product.paddedBytes)
+    .op('i32.add')
+    .set(row);
+  f.get(locals.panel)
+    .i32(groups * 64)
+    .op('i32.mul')
+    .i32(weightsAt)
+    .op('i32.add')
+    .set(weight);
+  for (let lane = 0; lane < LANES; lane++) {
+    f.get(locals.panel)
+      .i32(64)
+      .op('i32.mul')
+      .op('v128.load', { offset: biasAt + lane * 16 })
+      .set(weights[lane]!);
+  }
+  accs.forEach((acc, index) => f.get(weights[index % LANES]!).set(acc));
+  const unroll = groups % 4 === 0 ? 4 : 2;
+  f.repeat(counter, { start: 0, end: groups, step: unroll }, () => {
+    for (let step = 0; step < unroll; step++) {
+      for (let lane = 0; lane < LANES; lane++)
+        f.get(weight)
+          .op('v128.load', { offset: step * 64 + lane * 16 })
+          .set(weights[lane]!);
+      for (let r = 0; r < rows; r++) {
+        f.get(row)
+          .op('v128.load32_splat', { offset: r * rowBytes + step * 4 })
+          .set(splat);
+        for (let lane = 0; lane < LANES; lane++)
+          dot.emit(f, { acc: accs[r * LANES + lane]!, activations: splat, weights: weights[lane]! });
+      }
+    }
+    f.get(row)
+      .i32(4 * unroll)
+      .op('i32.add')
+      .set(row);
+    f.get(weight)
+      .i32(64 * unroll)
+      .op('i32.add')
+      .set(weight);
+  });
+}
+
+/**
+ * Scales and rounds the tile, stores its int32 (adjacent stores with nothing in between, which V8 merges into wide ones),
+ * then narrows row by row.
+ */
+function emitStore(f: FunctionBuilder, product: Product, place: Placement, locals: Locals, limits: OutputLimits): void {
+  const { accs, multipliers } = locals;
+  const [, , , multipliersAt] = placesOf(place);
+  const results = place.scratch + product.paddedBytes + product.packedBytes;
+  for (let lane = 0; lane < LANES; lane++) {
+    f.get(locals.panel)
+      .i32(64)
+      .op('i32.mul')
+      .op('v128.load', { offset: multipliersAt + lane * 16 })
+      .set(multipliers[lane]!);
+  }
+  emitScale(f, accs, multipliers, product.rounding);
+  accs.forEach((acc, index) =>
+    f
+      .get(locals.arena)
+      .get(acc)
+      .op('v128.store', { offset: results + index * 16 }),
+  );
+  const target = locals.row;
+  f.get(locals.block).get(locals.tile).op('i32.add').i32(product.outputStride).op('i32.mul');
+  f.get(locals.panel).i32(CHANNEL_BLOCK).op('i32.mul').op('i32.add').get(locals.arena).op('i32.add').set(target);
+  for (let r = 0; r < product.rows; r++) {
+    f.get(target);
+    emitNarrow(f, (lane) => f.get(locals.arena).op('v128.load', { offset: results + (r * LANES + lane) * 16 }), limits);
+    f.op('v128.store', { offset: place.address(product.outputName) + r * product.outputStride });
+  }
+}

@@ -1,0 +1,109 @@
+import type { ConvOperation, FullyConnectedOperation } from '../../../graph/index.ts';
+import { pairs } from '../../dot.ts';
+import { CHANNEL_BLOCK, roundUp } from '../../plan/layout.ts';
+import type { KernelPlanner, PlanContext, WasmStep } from '../../plan/step.ts';
+import { paddedInput } from '../paddedInput.ts';
+import { bytesOf, roundingOf } from '../requantize.ts';
+import { emitProduct, type Product } from './emit.ts';
+import { packWeights, type WeightAt } from './pack.ts';
+import { pixelOffsets, windowRuns, type Geometry } from './window.ts';
+
+/** Packed rows of a block stay below this, so that they share the cache with the weights. */
+const BLOCK_BYTES = 192 * 1024;
+
+/** Grouped convolutions up to this many groups run densely, with zero weights between groups. */
+const DENSE_GROUPS = 8;
+
+/** Dense convolution, grouped with few groups, and fully connected layers. */
+export const planGemm: KernelPlanner = (operation, context) => {
+  if (operation.kind === 'conv') return planConv(operation, context);
+  if (operation.kind === 'fullyConnected') return planFullyConnected(operation, context);
+  return undefined;
+};
+
+function planConv(operation: ConvOperation, context: PlanContext): WasmStep | undefined {
+  const { weights, group } = operation;
+  const [outChannels = 1, perGroup = 1, kernelH = 1, kernelW = 1] = weights.shape;
+  if (group > DENSE_GROUPS) return undefined;
+  const weightAt: WeightAt = (m, c, ky, kx) => {
+    const inGroup = c - Math.floor((m * group) / outChannels) * perGroup;
+    if (inGroup < 0 || inGroup >= perGroup) return undefined;
+    return weights.data[((m * perGroup + inGroup) * kernelH + ky) * kernelW + kx];
+  };
+  return planProduct(operation, { ...operation, kernel: [kernelH, kernelW] }, weightAt, context);
+}
+
+function planFullyConnected(operation: FullyConnectedOperation, context: PlanContext): WasmStep | undefined {
+  const { data, shape } = operation.weights;
+  const [, depth = 1] = shape;
+  const input = context.layouts.get(operation.input);
+  if (input?.kind !== 'nhwc' || input.height * input.width !== 1 || input.channels !== depth) return undefined;
+  const geometry: Geometry = { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
+  return planProduct(operation, geometry, (n, k) => data[n * depth + k], context);
+}
+
+function planProduct(
+  operation: ConvOperation | FullyConnectedOperation,
+  geometry: Geometry,
+  weightAt: WeightAt,
+  context: PlanContext,
+): WasmStep | undefined {
+  const { weights } = operation;
+  const input = context.layouts.get(operation.input);
+  const output = context.layouts.get(operation.output);
+  const from = context.graph.values.get(operation.input);
+  const to = context.graph.values.get(operation.output);
+  if (input?.kind !== 'nhwc' || output?.kind !== 'nhwc' || from?.kind !== 'quantized' || to?.kind !== 'quantized')
+    return undefined;
+  const symmetric = weights.zeroPoints.every((zero) => zero === 0);
+  const dot = context.dot.plainWeights && !symmetric ? pairs : context.dot;
+  const padded = paddedInput(input, geometry.pads);
+  const pixelBytes = input.channelStride;
+  const rowBytes = padded.width * pixelBytes;
+  const runs = windowRuns(geometry, rowBytes, pixelBytes);
+  const depth = runs.reduce((sum, run) => sum + run.bytes, 0);
+  const pixels = output.height * output.width;
+  const rows = Math.min(context.tileRows, pixels);
+  const blockPixels = choosePixels(pixels, rows, depth * dot.operandBytes);
+  const panels = output.channelStride / CHANNEL_BLOCK;
+  const product: Product = {
+    dot,
+    pads: geometry.pads,
+    input,
+    inputName: operation.input,
+    inputZeroPoint: from.zeroPoint,
+    outputName: operation.output,
+    outputStride: output.channelStride,
+    outputZeroPoint: to.zeroPoint,
+    clamp: operation.clamp,
+    rounding: roundingOf(weights, from.zeroPoint),
+    runs,
+    depth,
+    pixels,
+    blockPixels,
+    rows,
+    panels,
+    paddedBytes: padded.scratchBytes,
+    packedBytes: roundUp(blockPixels * depth * dot.operandBytes + 64, 64),
+  };
+  const packedZero = from.zeroPoint - (dot.flipsSign ? 128 : 0);
+  const shape = { runs, pixelBytes, channels: input.channels, panels };
+  const packed = packWeights(weights, weightAt, shape, packedZero, dot);
+  const offsets = pixelOffsets(geometry, output, rowBytes, pixelBytes);
+  return {
+    runs: 'wasm',
+    operation,
+    kernel: `${operation.kind}.gemm${rows}x${CHANNEL_BLOCK}.${dot.name}`,
+    macs: pixels * weights.data.length,
+    constants: [packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers), bytesOf(offsets)],
+    scratchBytes: product.paddedBytes + product.packedBytes + rows * 64,
+    emit: (module, place) => emitProduct(module, product, place),
+  };
+}
+
+/** As few blocks as fit the cache, of equal size, a multiple of the tile. */
+function choosePixels(pixels: number, rows: number, rowBytes: number): number {
+  const most = Math.max(rows, Math.floor(BLOCK_BYTES / rowBytes / rows) * rows);
+  const blocks = Math.ceil(pixels / most);
+  return Math.min(pixels, roundUp(Math.ceil(pixels / blocks), rows));
+}

@@ -1,0 +1,63 @@
+import type { QuantizedWeights } from '../../../graph/index.ts';
+import type { DotStrategy } from '../../dot.ts';
+import { CHANNEL_BLOCK } from '../../plan/layout.ts';
+import type { Run } from './window.ts';
+
+/** The weight of output channel m for input channel c at (ky, kx); undefined where there is none (another group). */
+export type WeightAt = (m: number, c: number, ky: number, kx: number) => number | undefined;
+
+export interface PackedWeights {
+  /** [panels][depth / group][16 channels][group], int16 or int8. */
+  readonly panels: Uint8Array;
+  /** [panels · 16] int32: bias − zx · Σ (w − zw), so that the kernel sums stored bytes. */
+  readonly bias: Int32Array;
+  /** [panels · 16] float32. */
+  readonly multipliers: Float32Array;
+}
+
+/**
+ * Weights in the order in which the microkernel reads them.
+ *
+ * @param inputZeroPoint of the bytes as they are packed (moved by −128 where the strategy flips the sign)
+ */
+export function packWeights(
+  weights: QuantizedWeights,
+  weightAt: WeightAt,
+  shape: {
+    readonly runs: readonly Run[];
+    readonly pixelBytes: number;
+    readonly channels: number;
+    readonly panels: number;
+  },
+  inputZeroPoint: number,
+  dot: DotStrategy,
+): PackedWeights {
+  const depth = shape.runs.reduce((sum, run) => sum + run.bytes, 0);
+  const outChannels = weights.bias.length;
+  const count = shape.panels * CHANNEL_BLOCK * depth;
+  const elements = dot.operandBytes === 2 ? new Int16Array(count) : new Int8Array(count);
+  const bias = new Int32Array(shape.panels * CHANNEL_BLOCK);
+  const multipliers = new Float32Array(shape.panels * CHANNEL_BLOCK);
+  const panelSize = depth * CHANNEL_BLOCK;
+  for (let m = 0; m < outChannels; m++) {
+    const zero = weights.zeroPoints[m]!;
+    const start = Math.floor(m / CHANNEL_BLOCK) * panelSize + (m % CHANNEL_BLOCK) * dot.group;
+    let sum = 0;
+    let k = 0;
+    for (const run of shape.runs) {
+      for (let byte = 0; byte < run.bytes; byte++, k++) {
+        const c = byte % shape.pixelBytes;
+        const column = Math.floor(byte / shape.pixelBytes);
+        if (c >= shape.channels || column >= run.columns) continue;
+        const stored = weightAt(m, c, run.ky, run.kx + column);
+        if (stored === undefined) continue;
+        const weight = stored - zero;
+        sum += weight;
+        elements[start + Math.floor(k / dot.group) * CHANNEL_BLOCK * dot.group + (k % dot.group)] = weight;
+      }
+    }
+    bias[m] = weights.bias[m]! - inputZeroPoint * sum;
+    multipliers[m] = weights.multipliers[m]!;
+  }
+  return { panels: new Uint8Array(elements.buffer), bias, multipliers };
+}

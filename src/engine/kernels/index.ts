@@ -1,0 +1,30 @@
+import type { Operation } from '../../graph/index.ts';
+import type { KernelPlanner, PlanContext, Step } from '../plan/step.ts';
+import { planDequantize, planQuantize } from './convert.ts';
+import { planDepthwise } from './depthwise.ts';
+import { planBinary, planTable } from './elementwise.ts';
+import { planGemm } from './gemm/index.ts';
+import { planMove } from './move.ts';
+import { planAveragePool, planMaxPool } from './pool.ts';
+
+/** Asked in this order; the first offer is taken. */
+const planners: readonly KernelPlanner[] = [
+  planDepthwise,
+  planGemm,
+  planBinary,
+  planTable,
+  planMaxPool,
+  planAveragePool,
+  planMove,
+  planQuantize,
+  planDequantize,
+];
+
+/** The kernel of an operation; what none takes runs on the reference kernels. */
+export function planStep(operation: Operation, context: PlanContext): Step {
+  for (const planner of planners) {
+    const step = planner(operation, context);
+    if (step) return step;
+  }
+  return { runs: 'island', operation, kernel: `reference.${operation.kind}`, macs: 0 };
+}

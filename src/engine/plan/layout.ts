@@ -1,0 +1,75 @@
+import type { FloatValue, Operation, QuantizedGraph, QuantizedValue } from '../../graph/index.ts';
+import { bytesPerElement, elementCount } from '../../tensor/index.ts';
+import { inputsOf } from '../../reference/index.ts';
+
+/** Channels are stored in multiples of this, so that every store of a kernel is a whole vector. */
+export const CHANNEL_BLOCK = 16;
+
+/** Bytes a kernel may read or write beyond the end of a value. */
+export const SLACK_BYTES = 64;
+
+/**
+ * How a value lies in memory.
+ *   nhwc   one sample of bytes, pixel by pixel; a pixel is `channelStride` ≥ channels bytes, the rest is padding
+ *   plain  row-major as ONNX has it
+ */
+export type Layout =
+  | {
+      readonly kind: 'nhwc';
+      readonly height: number;
+      readonly width: number;
+      readonly channels: number;
+      readonly channelStride: number;
+      readonly byteLength: number;
+    }
+  | { readonly kind: 'plain'; readonly byteLength: number };
+
+export type NhwcLayout = Extract<Layout, { kind: 'nhwc' }>;
+
+export function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
+
+/** Layout of every value: images and vectors of bytes as NHWC, everything else plain. */
+export function chooseLayouts(graph: QuantizedGraph): Map<string, Layout> {
+  const narrow = narrowImages(graph);
+  return new Map([...graph.values].map(([name, value]) => [name, layoutOf(value, narrow.has(name))]));
+}
+
+function layoutOf(value: QuantizedValue | FloatValue, narrow: boolean): Layout {
+  if (value.kind === 'float')
+    return { kind: 'plain', byteLength: elementCount(value.shape) * bytesPerElement[value.dtype] };
+  const { shape } = value;
+  if (shape.length !== 4 && shape.length !== 2) return { kind: 'plain', byteLength: elementCount(shape) };
+  const [batch = 1, channels = 1, height = 1, width = 1] = shape;
+  if (batch !== 1) return { kind: 'plain', byteLength: elementCount(shape) };
+  const channelStride = narrow ? 4 : roundUp(channels, CHANNEL_BLOCK);
+  return { kind: 'nhwc', height, width, channels, channelStride, byteLength: height * width * channelStride };
+}
+
+/** Images of up to 4 channels that enter the network and are read by dense convolutions alone: 4 bytes a pixel. */
+function narrowImages(graph: QuantizedGraph): Set<string> {
+  const made = new Set(graph.operations.filter(({ kind }) => kind === 'quantize').map(({ output }) => output));
+  const result = new Set<string>();
+  for (const [name, value] of graph.values) {
+    const entering = graph.inputs.includes(name) || made.has(name);
+    if (value.kind !== 'quantized' || value.shape.length !== 4 || (value.shape[1] ?? 0) > 4 || !entering) continue;
+    const readers = graph.operations.filter((operation) => inputsOf(operation).includes(name));
+    if (readers.length > 0 && readers.every(isDenseConv) && !graph.outputs.includes(name)) result.add(name);
+  }
+  return result;
+}
+
+function isDenseConv(operation: Operation): boolean {
+  return operation.kind === 'conv' && operation.group === 1;
+}
+
+/** For each element in row-major NCHW order, its byte in the layout. */
+export function physicalOffsets(layout: Layout, count: number): Int32Array {
+  const offsets = new Int32Array(count);
+  if (layout.kind === 'plain') return offsets.map((_, index) => index);
+  const plane = layout.height * layout.width;
+  for (let index = 0; index < count; index++)
+    offsets[index] = (index % plane) * layout.channelStride + Math.floor(index / plane);
+  return offsets;
+}

@@ -1,0 +1,115 @@
+import type { Operation, QuantizedGraph } from '../../graph/index.ts';
+import { ModuleBuilder, type FunctionReference } from '../../wasm/index.ts';
+import type { DotStrategy } from '../dot.ts';
+import { planStep } from '../kernels/index.ts';
+import { ALIGNMENT, planArena } from './arena.ts';
+import { chooseLayouts, roundUp, SLACK_BYTES, type Layout } from './layout.ts';
+import type { Placement, Step } from './step.ts';
+
+const PAGE_BYTES = 65_536;
+
+/** Rows of the matrix microkernel: 6 × 16 fills the registers with accumulators, weights and one splat. */
+const TILE_ROWS = 6;
+
+/** A network as one module and one image of constants; plain data that a worker thread can be given. */
+export interface Plan {
+  readonly graph: QuantizedGraph;
+  readonly steps: readonly PlannedStep[];
+  readonly moduleBytes: Uint8Array<ArrayBuffer>;
+  /** Weights and tables, placed from address 0 of the memory. */
+  readonly image: Uint8Array<ArrayBuffer>;
+  /** Bytes of one arena: scratch and values of one inference. */
+  readonly arenaBytes: number;
+  /** Address of the first arena. */
+  readonly arenaStart: number;
+  /** Pages of the memory with one arena, and the most that it may grow to. */
+  readonly pages: { readonly initial: number; readonly maximum: number };
+  /** Addresses relative to the arena. */
+  readonly addresses: ReadonlyMap<string, number>;
+  readonly layouts: ReadonlyMap<string, Layout>;
+}
+
+export interface PlannedStep {
+  readonly name: string;
+  readonly opType: string;
+  readonly kernel: string;
+  readonly macs: number;
+  /** Index of the operation in the graph. */
+  readonly operation: number;
+  /** Name of the exported function; undefined where the reference kernels run it. */
+  readonly entry: string | undefined;
+}
+
+/** Chooses layouts and kernels, places everything and emits the module. */
+export function planNetwork(graph: QuantizedGraph, dot: DotStrategy): Plan {
+  const layouts = chooseLayouts(graph);
+  const context = { graph, layouts, dot, tileRows: TILE_ROWS };
+  const steps = graph.operations.map((operation) => planStep(operation, context));
+  const scratchBytes = Math.max(0, ...steps.map((step) => (step.runs === 'wasm' ? step.scratchBytes : 0)));
+  const arena = planArena(graph, layouts, roundUp(scratchBytes + SLACK_BYTES, ALIGNMENT));
+  const arenaBytes = roundUp(arena.byteLength, PAGE_BYTES);
+  const constants = placeConstants(steps);
+  const initial = (constants.byteLength + arenaBytes) / PAGE_BYTES;
+  const maximum = Math.min(32_768, initial + (64 * arenaBytes) / PAGE_BYTES);
+  const module = new ModuleBuilder({ initial, maximum });
+  const planned = steps.map((step, index): PlannedStep => {
+    const { operation, kernel, macs } = step;
+    const described = { name: operation.name, opType: opTypeOf(operation), kernel, macs, operation: index };
+    if (step.runs === 'island') return { ...described, entry: undefined };
+    const place: Placement = {
+      constants: constants.addresses[index] ?? [],
+      scratch: 0,
+      address: (name) => arena.addresses.get(name) ?? 0,
+    };
+    const entry: FunctionReference = step.emit(module, place);
+    module.export(`step${index}`, entry);
+    return { ...described, entry: `step${index}` };
+  });
+  return {
+    graph,
+    steps: planned,
+    moduleBytes: module.bytes(),
+    image: constants.image(),
+    arenaBytes,
+    arenaStart: constants.byteLength,
+    pages: { initial, maximum },
+    addresses: arena.addresses,
+    layouts,
+  };
+}
+
+/** What reports call an operation: the operator where the file names one. */
+function opTypeOf(operation: Operation): string {
+  switch (operation.kind) {
+    case 'float':
+    case 'layout':
+      return operation.node.opType;
+    case 'table':
+      return operation.opType;
+    default:
+      return operation.kind;
+  }
+}
+
+/** Constants of all steps one after the other, in whole pages; the image is read after every step was emitted. */
+function placeConstants(steps: readonly Step[]) {
+  let end = 0;
+  const addresses = steps.map((step) =>
+    step.runs === 'island'
+      ? []
+      : step.constants.map((constant) => {
+          const address = end;
+          end = roundUp(end + constant.byteLength, ALIGNMENT);
+          return address;
+        }),
+  );
+  const byteLength = roundUp(end + SLACK_BYTES, PAGE_BYTES);
+  const image = (): Uint8Array<ArrayBuffer> => {
+    const bytes = new Uint8Array(end);
+    steps.forEach((step, index) => {
+      if (step.runs === 'wasm') step.constants.forEach((constant, at) => bytes.set(constant, addresses[index]![at]!));
+    });
+    return bytes;
+  };
+  return { addresses, byteLength, image };
+}

@@ -1,0 +1,21 @@
+/** The part of the WebAssembly JavaScript interface that the engine uses; Node's types do not declare it. */
+declare namespace WebAssembly {
+  type Exports = Readonly<Record<string, unknown>>;
+
+  class Module {
+    constructor(bytes: Uint8Array);
+  }
+
+  class Instance {
+    constructor(module: Module, imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>);
+    readonly exports: Exports;
+  }
+
+  class Memory {
+    constructor(descriptor: { readonly initial: number; readonly maximum: number; readonly shared: true });
+    readonly buffer: SharedArrayBuffer;
+    grow(pages: number): number;
+  }
+
+  function validate(bytes: Uint8Array): boolean;
+}

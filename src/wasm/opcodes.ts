@@ -1,0 +1,131 @@
+/** Value types by their letter in signatures. */
+export const valueTypes = { i: 0x7f, l: 0x7e, f: 0x7d, d: 0x7c, v: 0x7b } as const;
+
+/** i32, i64, f32, f64, v128. */
+export type ValueType = keyof typeof valueTypes;
+
+export interface Opcode {
+  readonly code: readonly number[];
+  /** Operand types, last on top of the stack. */
+  readonly params: readonly ValueType[];
+  readonly results: readonly ValueType[];
+  /** Bytes of a memory access: the natural alignment, and the sign that an offset follows. */
+  readonly access?: number;
+  /** Lane index follows. */
+  readonly lanes?: number;
+}
+
+const types = (letters: string): ValueType[] => Array.from(letters, (letter) => letter as ValueType);
+
+function plain(code: number, signature: string, access?: number): Opcode {
+  const [params = '', results = ''] = signature.split('>');
+  return { code: [code], params: types(params), results: types(results), ...(access ? { access } : {}) };
+}
+
+/** An instruction of the SIMD prefix 0xfd: its number in LEB128. */
+function simd(number: number, signature: string, extra: { access?: number; lanes?: number } = {}): Opcode {
+  const code = number < 0x80 ? [0xfd, number] : [0xfd, (number & 0x7f) | 0x80, number >> 7];
+  return { ...plain(0, signature), code, ...extra };
+}
+
+/**
+ * The instructions that kernels use, by the names of the specification.
+ * Source: WebAssembly Core 2.0, 5.4 Instructions; relaxed SIMD proposal, binary format.
+ */
+export const opcodes = {
+  'i32.load': plain(0x28, 'i>i', 4),
+  'i32.load8_u': plain(0x2d, 'i>i', 1),
+  'f32.load': plain(0x2a, 'i>f', 4),
+  'i32.store': plain(0x36, 'ii>', 4),
+  'i32.store8': plain(0x3a, 'ii>', 1),
+  'f32.store': plain(0x38, 'if>', 4),
+  'i32.eqz': plain(0x45, 'i>i'),
+  'i32.eq': plain(0x46, 'ii>i'),
+  'i32.ne': plain(0x47, 'ii>i'),
+  'i32.lt_s': plain(0x48, 'ii>i'),
+  'i32.lt_u': plain(0x49, 'ii>i'),
+  'i32.gt_s': plain(0x4a, 'ii>i'),
+  'i32.le_s': plain(0x4c, 'ii>i'),
+  'i32.ge_s': plain(0x4e, 'ii>i'),
+  'i32.add': plain(0x6a, 'ii>i'),
+  'i32.sub': plain(0x6b, 'ii>i'),
+  'i32.mul': plain(0x6c, 'ii>i'),
+  'i32.and': plain(0x71, 'ii>i'),
+  'i32.or': plain(0x72, 'ii>i'),
+  'i32.shl': plain(0x74, 'ii>i'),
+  'i32.shr_s': plain(0x75, 'ii>i'),
+  'f32.add': plain(0x92, 'ff>f'),
+  'f32.sub': plain(0x93, 'ff>f'),
+  'f32.mul': plain(0x94, 'ff>f'),
+  'f32.div': plain(0x95, 'ff>f'),
+  'f32.nearest': plain(0x90, 'f>f'),
+  'i32.trunc_sat_f32_s': { ...plain(0, 'f>i'), code: [0xfc, 0x00] },
+  /** destination, source, bytes; both in memory 0. */
+  'memory.copy': { ...plain(0, 'iii>'), code: [0xfc, 0x0a, 0x00, 0x00] },
+  /** destination, byte, bytes. */
+  'memory.fill': { ...plain(0, 'iii>'), code: [0xfc, 0x0b, 0x00] },
+  'f32.convert_i32_s': plain(0xb2, 'i>f'),
+  'v128.load': simd(0x00, 'i>v', { access: 16 }),
+  'v128.load32_zero': simd(0x5c, 'i>v', { access: 4 }),
+  'v128.load64_zero': simd(0x5d, 'i>v', { access: 8 }),
+  'v128.load8_splat': simd(0x07, 'i>v', { access: 1 }),
+  'v128.load16_splat': simd(0x08, 'i>v', { access: 2 }),
+  'v128.load32_splat': simd(0x09, 'i>v', { access: 4 }),
+  'v128.load64_splat': simd(0x0a, 'i>v', { access: 8 }),
+  'v128.load8x8_u': simd(0x02, 'i>v', { access: 8 }),
+  'v128.load16x4_s': simd(0x03, 'i>v', { access: 8 }),
+  'v128.store': simd(0x0b, 'iv>', { access: 16 }),
+  'v128.store32_lane': simd(0x5a, 'iv>', { access: 4, lanes: 4 }),
+  'v128.store64_lane': simd(0x5b, 'iv>', { access: 8, lanes: 2 }),
+  'i8x16.swizzle': simd(0x0e, 'vv>v'),
+  'i8x16.splat': simd(0x0f, 'i>v'),
+  'i16x8.splat': simd(0x10, 'i>v'),
+  'i32x4.splat': simd(0x11, 'i>v'),
+  'f32x4.splat': simd(0x13, 'f>v'),
+  'i32x4.extract_lane': simd(0x1b, 'v>i', { lanes: 4 }),
+  'v128.not': simd(0x4d, 'v>v'),
+  'v128.and': simd(0x4e, 'vv>v'),
+  'v128.andnot': simd(0x4f, 'vv>v'),
+  'v128.or': simd(0x50, 'vv>v'),
+  'v128.xor': simd(0x51, 'vv>v'),
+  'v128.bitselect': simd(0x52, 'vvv>v'),
+  'i8x16.narrow_i16x8_u': simd(0x66, 'vv>v'),
+  'i8x16.narrow_i16x8_s': simd(0x65, 'vv>v'),
+  'i8x16.sub': simd(0x71, 'vv>v'),
+  'i8x16.min_u': simd(0x77, 'vv>v'),
+  'i8x16.max_u': simd(0x79, 'vv>v'),
+  'i16x8.narrow_i32x4_s': simd(0x85, 'vv>v'),
+  'i16x8.extend_low_i8x16_s': simd(0x87, 'v>v'),
+  'i16x8.extend_high_i8x16_s': simd(0x88, 'v>v'),
+  'i16x8.extend_low_i8x16_u': simd(0x89, 'v>v'),
+  'i16x8.extend_high_i8x16_u': simd(0x8a, 'v>v'),
+  'i16x8.shr_s': simd(0x8c, 'vi>v'),
+  'i16x8.shl': simd(0x8b, 'vi>v'),
+  'i16x8.add': simd(0x8e, 'vv>v'),
+  'i16x8.add_sat_s': simd(0x8f, 'vv>v'),
+  'i16x8.sub': simd(0x91, 'vv>v'),
+  'i16x8.mul': simd(0x95, 'vv>v'),
+  'i32x4.extend_low_i16x8_s': simd(0xa7, 'v>v'),
+  'i32x4.extend_high_i16x8_s': simd(0xa8, 'v>v'),
+  'i32x4.extend_low_i16x8_u': simd(0xa9, 'v>v'),
+  'i32x4.extend_high_i16x8_u': simd(0xaa, 'v>v'),
+  'i32x4.shl': simd(0xab, 'vi>v'),
+  'i32x4.shr_s': simd(0xac, 'vi>v'),
+  'i32x4.shr_u': simd(0xad, 'vi>v'),
+  'i32x4.add': simd(0xae, 'vv>v'),
+  'i32x4.sub': simd(0xb1, 'vv>v'),
+  'i32x4.mul': simd(0xb5, 'vv>v'),
+  'i32x4.dot_i16x8_s': simd(0xba, 'vv>v'),
+  'f32x4.nearest': simd(0x6a, 'v>v'),
+  'f32x4.add': simd(0xe4, 'vv>v'),
+  'f32x4.sub': simd(0xe5, 'vv>v'),
+  'f32x4.mul': simd(0xe6, 'vv>v'),
+  'f32x4.div': simd(0xe7, 'vv>v'),
+  'f32x4.min': simd(0xe8, 'vv>v'),
+  'f32x4.max': simd(0xe9, 'vv>v'),
+  'i32x4.trunc_sat_f32x4_s': simd(0xf8, 'v>v'),
+  'f32x4.convert_i32x4_s': simd(0xfa, 'v>v'),
+  'i32x4.relaxed_dot_i8x16_i7x16_add_s': simd(0x113, 'vvv>v'),
+} as const satisfies Record<string, Opcode>;
+
+export type Instruction = keyof typeof opcodes;
