@@ -71,7 +71,7 @@ function importWith(model: ModelProto, { source, inputs, limits, batch }: Attemp
   const names = { inputs: inputs.map(({ name }) => name), outputs: source.outputs };
   const about = { name: model.graph.name, metadata: model.metadata, producer: model.producerName, opset: source.opset };
   const graph = finishGraph(importer, names, about);
-  checkWork(graph, limits.operationCount);
+  checkWork(graph, limits.steps);
   return graph;
 }
 

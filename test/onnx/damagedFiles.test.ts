@@ -16,7 +16,7 @@ const limits: Partial<ReadLimits> = {
   elementCount: 2 ** 22,
   decodedBytes: 2 ** 24,
 };
-const importLimits = { foldedBytes: 2 ** 24, valueElements: 2 ** 22, operationCount: 1e9 };
+const importLimits = { foldedBytes: 2 ** 24, valueElements: 2 ** 22, foldedSteps: 1e7, steps: 1e10 };
 
 /** Reads and imports; what goes wrong must be an error of the catalogue. */
 function outcome(bytes: Uint8Array): string {

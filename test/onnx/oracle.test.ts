@@ -6,6 +6,7 @@ import {
   ModelProtoSchema,
   TensorProtoSchema,
   TensorProto_DataType,
+  type AttributeProto,
   type ModelProto as OracleModel,
 } from 'onnx-buf';
 import { describe, expect, it } from 'vitest';
@@ -37,6 +38,13 @@ function ours(model: ModelProto): unknown {
   };
 }
 
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+/** Values by AttributeProto.AttributeType. */
+function byType({ f, i, s, floats, ints }: AttributeProto): Readonly<Record<number, unknown>> {
+  return { 1: f, 2: Number(i), 3: text(s), 6: floats, 7: ints.map(Number) };
+}
+
 function theirs(model: OracleModel): unknown {
   const graph = model.graph!;
   const dims = (list: readonly bigint[]): number[] => list.map(Number);
@@ -54,8 +62,7 @@ function theirs(model: OracleModel): unknown {
     nodes: graph.node.map(({ name, opType, domain, input, output, attribute }) => {
       const plain = attribute.map((a) => [
         a.name,
-        { 1: a.f, 2: Number(a.i), 3: new TextDecoder().decode(a.s), 6: a.floats, 7: dims(a.ints) }[Number(a.type)] ??
-          (a.t ? [dims(a.t.dims), a.t.dataType] : a.strings.map((s) => new TextDecoder().decode(s))),
+        byType(a)[a.type] ?? (a.t ? [dims(a.t.dims), a.t.dataType] : a.strings.map(text)),
       ]);
       return [name, opType, domain === 'ai.onnx' ? '' : domain, input, output, plain];
     }),

@@ -3,6 +3,7 @@ import type { Node, ValueType } from '../../graph/index.ts';
 import { bytesPerElement, elementCount, formatShape, tensor, type Tensor } from '../../tensor/index.ts';
 import { runNode } from '../../reference/index.ts';
 import { invalid, shapeRule, unsupported, type FixedType, type Known } from '../shapes/index.ts';
+import { stepsOf } from '../macs.ts';
 import { canonicalize } from './canonical/index.ts';
 import type { ImportLimits } from './settings.ts';
 import { constantOf, constantValue, mergeTensors, sharedShape, type Value } from './value.ts';
@@ -48,6 +49,7 @@ export class Importer {
   readonly #names: Set<string>;
   readonly #limits: ImportLimits;
   #foldedBytes = 0;
+  #foldedSteps = 0;
 
   constructor(options: ImporterOptions) {
     this.opset = options.opset;
@@ -168,13 +170,11 @@ export class Importer {
   #checkSizes(node: Node, types: readonly FixedType[]): void {
     const largest = (this.probes.at(-1) ?? 1) * this.#limits.valueElements;
     for (const { shape } of types) {
+      if (shape.length > this.#limits.rank)
+        throw tooComplex(node, `makes a value of ${shape.length} dimensions`, this.#limits.rank);
       const count = elementCount(shape);
       if (!(count <= largest))
-        throw new AppError(
-          'MODEL_TOO_COMPLEX',
-          `Node '${node.name}' (${node.opType}) makes a value of shape ${formatShape(shape)}; allowed are ${this.#limits.valueElements} elements.`,
-          { nodeName: node.name, limit: this.#limits.valueElements },
-        );
+        throw tooComplex(node, `makes a value of shape ${formatShape(shape)} (elements)`, this.#limits.valueElements);
     }
   }
 
@@ -204,10 +204,15 @@ export class Importer {
   #spend(node: Node, types: readonly FixedType[]): void {
     this.#foldedBytes += types.reduce((sum, { dtype, shape }) => sum + elementCount(shape) * bytesPerElement[dtype], 0);
     if (this.#foldedBytes > this.#limits.foldedBytes)
-      throw new AppError(
-        'MODEL_TOO_COMPLEX',
-        `Node '${node.name}' (${node.opType}) brings the network's computed constants to ${this.#foldedBytes} bytes; allowed are ${this.#limits.foldedBytes}.`,
-        { nodeName: node.name, limit: this.#limits.foldedBytes },
+      throw tooComplex(node, `brings computed constants to ${this.#foldedBytes} bytes`, this.#limits.foldedBytes);
+    const shapes = new Map(node.inputs.map((name) => [name, this.value(name)?.shapes[0] ?? []]));
+    node.outputs.forEach((name, index) => shapes.set(name, types[index]?.shape ?? []));
+    this.#foldedSteps += stepsOf(node, (name) => shapes.get(name) ?? []);
+    if (this.#foldedSteps > this.#limits.foldedSteps)
+      throw tooComplex(
+        node,
+        `brings the computing of constants to ${this.#foldedSteps} steps`,
+        this.#limits.foldedSteps,
       );
   }
 
@@ -236,6 +241,13 @@ export class Importer {
     });
     this.nodes.push({ ...node, inputs, outputs });
   }
+}
+
+function tooComplex(node: Node, what: string, limit: number): AppError {
+  return new AppError('MODEL_TOO_COMPLEX', `Node '${node.name}' (${node.opType}) ${what}; allowed are ${limit}.`, {
+    nodeName: node.name,
+    limit,
+  });
 }
 
 /** int64 that clamps: exporters write "to the end" as values near 2⁶³. */

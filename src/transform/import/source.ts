@@ -184,10 +184,14 @@ function nameNodes(nodes: readonly NodeProto[], graphOutputs: readonly string[])
   const read = new Set([...graphOutputs, ...nodes.flatMap(({ inputs }) => inputs)]);
   const own = new Set(nodes.map(({ name }) => name));
   const taken = new Set<string>();
+  const counts = new Map<string, number>();
   return nodes.map((node) => {
     const base = node.name === '' ? `${node.opType}:${node.outputs.find((output) => output !== '') ?? ''}` : node.name;
     let name = base;
-    for (let count = 2; taken.has(name) || (name !== node.name && own.has(name)); count++) name = `${base}#${count}`;
+    for (let count = counts.get(base) ?? 2; taken.has(name) || (name !== node.name && own.has(name)); count++) {
+      name = `${base}#${count}`;
+      counts.set(base, count + 1);
+    }
     taken.add(name);
     const { opType, domain, inputs } = node;
     // Optional outputs that nobody reads (masks, indices, statistics) are not asked for; Split needs all of its own.

@@ -1,6 +1,9 @@
-import { present } from '../../base/index.ts';
+import { AppError, present } from '../../base/index.ts';
 import type { Graph, Node, ValueType } from '../../graph/index.ts';
 import type { Tensor } from '../../tensor/index.ts';
+
+/** Bytes of constants that one pass may add. */
+const addedBytesLimit = 256 * 2 ** 20;
 
 /** A graph under change: passes replace and remove nodes and add constants; `finish` drops what is no longer used. */
 export class GraphEditor {
@@ -12,6 +15,7 @@ export class GraphEditor {
   /** Names of the nodes that read a value. */
   readonly #consumers = new Map<string, Set<string>>();
   readonly #outputs: ReadonlySet<string>;
+  #addedBytes = 0;
 
   constructor(graph: Graph) {
     this.#graph = graph;
@@ -84,6 +88,7 @@ export class GraphEditor {
     const shared =
       name === '' || this.#outputs.has(name) || this.consumers(name).some((other) => other.name !== node.name);
     const target = shared || !this.#constants.has(name) ? this.#unique(name === '' ? `${node.name}.bias` : name) : name;
+    if (target !== name) this.#spend(node, value.data.byteLength);
     this.#constants.set(target, value);
     this.#types.set(target, { dtype: value.dtype, shape: value.shape });
     return target;
@@ -104,6 +109,17 @@ export class GraphEditor {
     const values = new Set([...this.#graph.inputs, ...constants.keys(), ...live.flatMap(({ outputs }) => outputs)]);
     const types = new Map([...this.#types].filter(([name]) => values.has(name)));
     return { ...this.#graph, nodes: live, constants, types };
+  }
+
+  /** Weights that many nodes share are copied for each: a small file could ask for any amount. */
+  #spend(node: Node, bytes: number): void {
+    this.#addedBytes += bytes;
+    if (this.#addedBytes > addedBytesLimit)
+      throw new AppError(
+        'MODEL_TOO_COMPLEX',
+        `Node '${node.name}' (${node.opType}) brings copies of shared weights to ${this.#addedBytes} bytes; allowed are ${addedBytesLimit}.`,
+        { nodeName: node.name, limit: addedBytesLimit },
+      );
   }
 
   #unique(base: string): string {
