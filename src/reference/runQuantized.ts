@@ -15,8 +15,7 @@ export interface RunQuantizedOptions {
  * @throws INFERENCE_INVALID where a feed is missing or does not fit
  */
 export function runQuantized(graph: QuantizedGraph, feeds: TensorMap, options: RunQuantizedOptions = {}): TensorMap {
-  const batch = batchOf(graph, feeds);
-  const samples = Array.from({ length: batch }, (_, index) =>
+  const samples = Array.from({ length: runsOf(graph, feeds) }, (_, index) =>
     runSample(graph, sampleFeeds(graph, feeds, index), options),
   );
   return new Map(
@@ -24,23 +23,30 @@ export function runQuantized(graph: QuantizedGraph, feeds: TensorMap, options: R
   );
 }
 
-function batchOf(graph: QuantizedGraph, feeds: TensorMap): number {
-  const sizes = graph.inputs.map((name) => {
+/**
+ * How many times the graph runs: the feeds' batch over the batch that the graph is made for, which is 1 but for a file
+ * that fixes another.
+ */
+function runsOf(graph: QuantizedGraph, feeds: TensorMap): number {
+  const runs = graph.inputs.map((name) => {
     const value = present(graph.values.get(name), `input '${name}'`);
     const dtype = value.kind === 'quantized' ? value.storedAs : value.dtype;
     const feed = feeds.get(name);
     const [batch = 1, ...rest] = feed?.shape ?? [];
-    if (feed?.dtype === dtype && batch > 0 && shapesEqual(rest, value.shape.slice(1))) return batch;
+    const [unit = 1, ...expected] = value.shape;
+    const fits = feed?.dtype === dtype && shapesEqual(rest, expected) && batch > 0 && batch % unit === 0;
+    if (fits) return batch / unit;
     const given = feed ? `${feed.dtype} ${formatShape(feed.shape)}` : 'missing';
+    const first = unit === 1 ? 'N' : `a multiple of ${unit}`;
     throw new AppError(
       'INFERENCE_INVALID',
-      `Input '${name}' is ${given}; it must be ${dtype} ${formatShape(['N' as never, ...value.shape.slice(1)])}.`,
+      `Input '${name}' is ${given}; it must be ${dtype} [${[first, ...expected].join(', ')}].`,
       { input: name },
     );
   });
-  const [batch = 1] = sizes;
-  if (sizes.every((size) => size === batch)) return batch;
-  throw new AppError('INFERENCE_INVALID', `Inputs have batches of ${sizes.join(', ')}; all must be equal.`, {});
+  const [count = 1] = runs;
+  if (runs.every((each) => each === count)) return count;
+  throw new AppError('INFERENCE_INVALID', `Inputs have batches of ${runs.join(', ')}; all must be equal.`, {});
 }
 
 function sampleFeeds(graph: QuantizedGraph, feeds: TensorMap, index: number): Map<string, Tensor> {

@@ -43,6 +43,11 @@ function attributeProto(name: string, value: AttributeValue): AttributeProto {
   return { name, kind: 'strings', value: value };
 }
 
+/** Attributes as a file writes them. */
+export function attributeProtos(attributes: Readonly<Record<string, AttributeValue>>): AttributeProto[] {
+  return Object.entries(attributes).map(([name, value]) => attributeProto(name, value));
+}
+
 const floatAttributes = new Set([
   ...['alpha', 'beta', 'gamma', 'epsilon', 'bias', 'cubic_coeff_a', 'extrapolation_value', 'ratio', 'lambd'],
 ]);
