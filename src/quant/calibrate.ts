@@ -41,7 +41,9 @@ export interface Calibration {
 export async function calibrate(options: CalibrationOptions): Promise<Calibration> {
   const { graph, recipe, executor, batches, onProgress, signal } = options;
   const values = planQuantization(graph, recipe).groups.flatMap(({ observed }) => observed);
-  const observers = new Map(values.map((value) => [value, createObserver(recipe)]));
+  const observers = new Map(
+    values.map((value) => [value, createObserver(recipe, graph.inputs.includes(value) ? 'input' : 'inside')]),
+  );
   const probe = await openProbe(graph, executor, observers);
   let samples = 0;
   try {

@@ -261,7 +261,7 @@ class Planner {
       return;
     }
     for (const input of reals) this.#quantized.add(input);
-    if (role === 'layer' && !node.opType.startsWith('Conv') && this.#isLast(results)) return;
+    if (role === 'layer' && this.#isSmall(node) && this.#isLast(results)) return;
     for (const result of results) this.#quantized.add(result);
     if (role !== 'copy' && role !== 'concat') return;
     const [anchor = '', ...rest] = [...(role === 'copy' ? [firstInput(node)] : reals), ...results];
@@ -276,6 +276,12 @@ class Planner {
       .every(
         (reader) => this.#roles.get(reader) === 'elementwise' && this.#sources.get(firstOutput(reader)) === source,
       );
+  }
+
+  /** Whether a layer computes one element a channel: it costs little in float. */
+  #isSmall(node: Node): boolean {
+    const { shape } = this.#index.type(firstOutput(node));
+    return shape.length < 3 || shape.slice(2).every((dim) => dim === 1);
   }
 
   /** Whether only float nodes and the caller read these values. */

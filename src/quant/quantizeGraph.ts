@@ -102,7 +102,7 @@ class QdqWriter {
       if (skipped.has(node)) continue;
       const outputs = this.#outputsOf(node, skipped);
       const layer = this.#layers.get(node);
-      const inputs = layer ? this.#layerInputs(layer) : node.inputs.map((input) => this.#inputOf(node, input));
+      const inputs = layer ? this.#layerInputs(layer) : this.#inputsOf(node);
       for (const output of outputs) if (output !== '') this.#copyType(output);
       this.#builder.nodes.push({ ...node, inputs, outputs: outputs.map((output) => this.#raw.get(output) ?? output) });
       for (const output of outputs) this.#quantize(output);
@@ -141,6 +141,36 @@ class QdqWriter {
     const max = activation.opType === 'Relu' ? Infinity : bound(2, Infinity);
     const tolerance = params.scale / 256;
     return dequantize(params.qmin, params) >= min - tolerance && dequantize(params.qmax, params) <= max + tolerance;
+  }
+
+  #inputsOf(node: Node): readonly string[] {
+    const inputs = node.inputs.map((input) => this.#inputOf(node, input));
+    const [input = '', weights = ''] = node.inputs;
+    const params = this.#params.get(input);
+    const floatLayer = ['Conv', 'ConvTranspose', 'Gemm'].includes(node.opType) && this.#index.constant(weights);
+    return params && floatLayer ? inputs.with(0, this.#shielded(node, input, params)) : inputs;
+  }
+
+  /**
+   * onnxruntime takes a layer with float weights between DequantizeLinear and QuantizeLinear for one whose weights
+   * were forgotten, and quantizes them to int8 per tensor (its WeightBiasQuantization), which ruins them. A Clip to
+   * the range that the input has anyway keeps such a layer float.
+   */
+  #shielded(node: Node, input: string, params: QuantParams): string {
+    const builder = this.#builder;
+    const output = builder.fresh(`${node.name}/input`);
+    const limit = (name: string, q: number): string =>
+      builder.addConstant(
+        builder.fresh(`${node.name}/${name}`),
+        tensor('float32', [], Float32Array.of(dequantize(q, params))),
+      );
+    builder.addNode('Clip', {
+      name: builder.fresh(`${node.name}/Clip`),
+      inputs: [this.#inputOf(node, input), limit('lowest', params.qmin), limit('highest', params.qmax)],
+      output,
+      type: this.#index.type(input),
+    });
+    return output;
   }
 
   /** What a node reads: real numbers within one table, dequantized ones everywhere else. */

@@ -44,28 +44,20 @@ export function forEachOfChannel(
     for (let index = start; index < start + inner; index++) visit(index);
 }
 
-/** Smallest and largest element of each channel; of the whole tensor where `axis` is absent. */
+/** Smallest and largest of 0 and each channel's elements, or the whole tensor's where `axis` is absent; NaN where one is. */
 export function channelRanges(weights: TensorOf<'float32'>, axis: number | undefined): Range[] {
-  if (axis === undefined) {
-    let [min, max] = [0, 0];
-    for (const w of weights.data) {
-      if (w < min) min = w;
-      if (w > max) max = w;
-      if (Number.isNaN(w)) return [{ min: NaN, max: NaN }];
-    }
-    return [{ min, max }];
+  const { shape, data } = weights;
+  const count = axis === undefined ? 1 : (shape[axis] ?? 1);
+  const inner = axis === undefined ? data.length : (rowMajorStrides(shape)[axis] ?? 1);
+  const low = new Float64Array(count);
+  const high = new Float64Array(count);
+  for (let i = 0; i < data.length; i++) {
+    const channel = Math.floor(i / inner) % count;
+    // Math.min and Math.max keep a NaN.
+    low[channel] = Math.min(low[channel]!, data[i]!);
+    high[channel] = Math.max(high[channel]!, data[i]!);
   }
-  return Array.from({ length: weights.shape[axis] ?? 1 }, (_, channel) => {
-    let [min, max] = [0, 0];
-    let finite = true;
-    forEachOfChannel(weights.shape, axis, channel, (index) => {
-      const w = weights.data[index]!;
-      if (w < min) min = w;
-      if (w > max) max = w;
-      if (Number.isNaN(w)) finite = false;
-    });
-    return finite ? { min, max } : { min: NaN, max: NaN };
-  });
+  return Array.from(low, (min, channel) => ({ min, max: high[channel]! }));
 }
 
 /**

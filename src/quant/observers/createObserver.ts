@@ -6,21 +6,26 @@ import { MinMaxObserver, MovingMinMaxObserver } from './minMax.ts';
 import { sparseStride, type Observer } from './observer.ts';
 import { PercentileObserver } from './percentile.ts';
 
-/** The observer of activations that a recipe asks for. */
-export function createObserver({ activations }: Recipe): Observer {
+/**
+ * The observer of activations that a recipe asks for. Network inputs are bounded by their preprocessing and often full
+ * of one value (a background), which the divergence takes for structure: histograms do not cut them.
+ */
+export function createObserver({ activations }: Recipe, place: 'input' | 'inside'): Observer {
   invariant(activations !== 'none', 'this recipe quantizes activations');
-  switch (activations.calibrator) {
+  const { calibrator, bits, percentile } = activations;
+  if (place === 'input' && calibrator !== 'movingMinMax') return new MinMaxObserver();
+  switch (calibrator) {
     case 'minMax':
       return new MinMaxObserver();
     case 'movingMinMax':
       return new MovingMinMaxObserver();
     case 'percentile':
-      return new PercentileObserver(activations.percentile, sparseStride);
+      return new PercentileObserver(percentile, sparseStride);
     case 'entropy':
-      return new EntropyObserver(activations.bits, sparseStride);
+      return new EntropyObserver(bits, sparseStride);
     case 'mse':
-      return new MeanSquareObserver(activations.bits, sparseStride);
+      return new MeanSquareObserver(bits, sparseStride);
     default:
-      return unreachable(activations.calibrator);
+      return unreachable(calibrator);
   }
 }

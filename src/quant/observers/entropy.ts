@@ -1,6 +1,6 @@
 import type { Range } from '../quantizer.ts';
 import type { Extremes } from './extremes.ts';
-import { binCount, Histogram } from './histogram.ts';
+import { binCount, edgeAbove, Histogram } from './histogram.ts';
 import { unusableRange, type Observer } from './observer.ts';
 
 /** The least threshold tried, in bins. */
@@ -71,7 +71,15 @@ function prefixSums(counts: Float64Array, of: (count: number) => number): Float6
   return sums;
 }
 
-/** Range by least divergence of the clipped and quantized distribution from the true one. */
+/** Share of the values other than 0 that clipping may cost. */
+const clippedShare = 0.01;
+
+/**
+ * Range by least divergence of the clipped and quantized distribution from the true one, with two guards. Exact zeros
+ * do not count: every quantizer represents them, but as a spike of half of all values (Relu) they would make any
+ * merging of bins look worse than any clipping. And at most 1 % of the others is clipped: a spike elsewhere (an even
+ * background) has the same effect.
+ */
 export class EntropyObserver implements Observer {
   readonly needs = 'values';
   readonly histogram = new Histogram();
@@ -93,7 +101,13 @@ export class EntropyObserver implements Observer {
     const oneSided = histogram.min >= 0 || histogram.max <= 0;
     const levels = oneSided ? 2 ** this.#bits - 1 : 2 ** (this.#bits - 1) - 1;
     if (histogram.width === 0) return { min: 0, max: 0 };
-    return clipped(histogram, entropyThresholdBins(histogram.magnitudes(), levels) * histogram.width);
+    const counts = histogram.magnitudes();
+    counts[0]! -= histogram.zeros;
+    const bins = Math.max(
+      entropyThresholdBins(counts, levels),
+      edgeAbove(counts, clippedShare * (histogram.total - histogram.zeros)),
+    );
+    return clipped(histogram, bins * histogram.width);
   }
 }
 

@@ -12,6 +12,8 @@ export const binCount = 2048;
 export class Histogram {
   /** Below 2⁵³: float64 holds them exactly. */
   readonly counts = new Float64Array(2 * binCount);
+  /** Counted values that are exactly 0; they are in bin 0 too. */
+  zeros = 0;
   /** Extremes of all values and 0. */
   min = 0;
   max = 0;
@@ -45,8 +47,11 @@ export class Histogram {
     this.#total += counted;
     const magnitude = Math.max(-extremes.min, extremes.max);
     if (magnitude > 0) this.#cover(magnitude);
-    if (this.#width === 0) this.counts[binCount]! += counted;
-    else this.#count(values, stride);
+    if (this.#width > 0) this.#count(values, stride);
+    else {
+      this.counts[binCount]! += counted;
+      this.zeros += counted;
+    }
   }
 
   #cover(magnitude: number): void {
@@ -65,6 +70,9 @@ export class Histogram {
     const tables = this.#scratch;
     const inverse = 1 / this.#width;
     const last = 2 * binCount - 1;
+    let zeros = 0;
+    for (let at = 0; at < values.length; at += stride) zeros += values[at] === 0 ? 1 : 0;
+    this.zeros += zeros;
     let i = 0;
     for (; i + 3 * stride < values.length; i += 4 * stride) {
       const a = (values[i]! * inverse + binCount) | 0;
@@ -111,4 +119,14 @@ function mergePairs(counts: Float64Array): void {
   const merged = new Float64Array(counts.length);
   for (let bin = 0; bin < counts.length; bin++) merged[(bin >> 1) + binCount / 2]! += counts[bin]!;
   counts.set(merged);
+}
+
+/** The least number of bins beyond which no more than `allowed` counts lie. */
+export function edgeAbove(counts: Float64Array, allowed: number): number {
+  let beyond = 0;
+  for (let bin = counts.length - 1; bin >= 0; bin--) {
+    beyond += counts[bin]!;
+    if (beyond > allowed) return bin + 1;
+  }
+  return 0;
 }

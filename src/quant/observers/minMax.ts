@@ -17,7 +17,7 @@ export class MinMaxObserver implements Observer {
 }
 
 /** Samples of one mini-batch: their common extremes are one observation. */
-export const samplesPerMiniBatch = 8;
+export const samplesPerMiniBatch = 16;
 /** Weight of a new mini-batch once 1 / momentum of them have come; until then all weigh the same. */
 export const momentum = 0.01;
 

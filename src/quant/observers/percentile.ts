@@ -1,6 +1,6 @@
 import type { Range } from '../quantizer.ts';
 import type { Extremes } from './extremes.ts';
-import { Histogram } from './histogram.ts';
+import { edgeAbove, Histogram } from './histogram.ts';
 import { unusableRange, type Observer } from './observer.ts';
 
 /**
@@ -32,14 +32,4 @@ export class PercentileObserver implements Observer {
       max: Math.min(max, edgeAbove(this.histogram.positive(), cut) * width),
     };
   }
-}
-
-/** The least number of bins beyond which no more than `cut` values lie. */
-function edgeAbove(counts: Float64Array, cut: number): number {
-  let beyond = 0;
-  for (let bin = counts.length - 1; bin >= 0; bin--) {
-    beyond += counts[bin]!;
-    if (beyond > cut) return bin + 1;
-  }
-  return 0;
 }
