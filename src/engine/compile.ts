@@ -14,6 +14,8 @@ import type { DotSemantics, Tier } from './tier.ts';
 export interface CompileOptions {
   /** Forces a tier; absent: the best that passed its self-test. */
   readonly tier?: Tier | undefined;
+  /** Ignored: every build can be timed node by node. */
+  readonly profile?: boolean;
   /** Substitutes the arithmetic of the tier, for tests of strategies that this machine does not have. */
   readonly dot?: DotStrategy;
 }
