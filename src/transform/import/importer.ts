@@ -2,7 +2,7 @@ import { AppError, present } from '../../base/index.ts';
 import type { Node, ValueType } from '../../graph/index.ts';
 import { bytesPerElement, elementCount, formatShape, tensor, type Tensor } from '../../tensor/index.ts';
 import { runNode } from '../../reference/index.ts';
-import { invalid, shapeRule, unsupported, type FixedType, type Known } from '../shapes/index.ts';
+import { checkArity, invalid, shapeRule, unsupported, type FixedType, type Known } from '../shapes/index.ts';
 import { stepsOf } from '../macs.ts';
 import { canonicalize } from './canonical/index.ts';
 import type { ImportLimits } from './settings.ts';
@@ -162,6 +162,7 @@ export class Importer {
     }
     const rule = shapeRule(node.opType, node.domain);
     if (!rule) throw unsupported(node, 'the operator is not supported');
+    checkArity(node);
     const types = this.probes.map((_, probe) => rule(node, this.known(node, probe)));
     this.#checkSizes(node, types.flat());
     if (!this.#fold(node, types)) this.#emit(node, types);

@@ -95,6 +95,7 @@ export function shapeRule(opType: string, domain: string): ShapeRule | undefined
   return domain === '' && hasKernel(opType) && Object.hasOwn(onnxRules, opType) ? onnxRules[opType] : undefined;
 }
 
+export { checkArity } from './arity.ts';
 export { sliceRange, reshapeShape } from './layout.ts';
 export { broadcast, dim, integers, invalid, mismatch, need, normalizeAxis, unsupported } from './rule.ts';
 export type { FixedType, Known, ShapeRule } from './rule.ts';
