@@ -1,5 +1,5 @@
 import { elementCount } from '../tensor/index.ts';
-import { batches, type Batch, type Dataset, type Preprocessing } from '../data/index.ts';
+import { affineTable, batches, type Batch, type Dataset, type Preprocessing } from '../data/index.ts';
 import { compile, tierReport, type Executable, type Tier } from '../engine/index.ts';
 import type { FloatExecutor, Graph } from '../graph/index.ts';
 import { readModel, writeModel } from '../onnx/index.ts';
@@ -111,11 +111,26 @@ async function findRanges({ options, network, plan, clock }: Job): Promise<Range
     onProgress: (done) => clock.at(done, total),
     signal,
   });
-  return ranges;
+  return withPixelRange(ranges, { options, network });
+}
+
+/**
+ * The range of an image input is known: what preprocessing makes of 0 and 255. Images that happen to be dark would give a
+ * narrower one, whose steps lie between the pixel values.
+ */
+function withPixelRange(ranges: Ranges, { options, network }: Pick<Job, 'options' | 'network'>): Ranges {
+  const [input] = network.inputs;
+  if (options.calibration?.kind !== 'images' || input === undefined || !ranges.has(input.name)) return ranges;
+  const values = affineTable(
+    options.preprocessing,
+    input.layout === 'NCHW' ? (input.shape[1] ?? 1) : (input.shape[3] ?? 1),
+  );
+  const range = { min: Math.min(0, ...values), max: Math.max(0, ...values) };
+  return new Map([...ranges, [input.name, range]]);
 }
 
 /** Samples of the calibration set that bias correction averages over: more change the means by less than a step. */
-const CORRECTION_SAMPLES = 64;
+const CORRECTION_SAMPLES = 100;
 
 async function correct({ options, network, plan, clock }: Job, ranges: Ranges): Promise<Graph> {
   const { recipe, executor, signal } = options;

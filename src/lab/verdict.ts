@@ -25,6 +25,10 @@ const DISAGREEMENT_FACTOR = 5;
 /** With n samples and no loss at all, the exact upper bound of the loss is about 3 / n. */
 const RULE_OF_THREE = 3;
 
+/** What is assumed of the rate of discordant samples beside what was seen: one in twenty, so that few samples say little. */
+const PRIOR_DISCORDANT = 1;
+const PRIOR_SAMPLES = 20;
+
 /**
  * Whether the network still works, in words. `pass` and `fail` are claims at 95 % confidence, one-sided:
  *   pass  the upper limit of the net loss is within the budget
@@ -84,7 +88,7 @@ function judgeLabelled(figures: LabelledFigures, budget: number): Verdict {
 /** Samples that would decide if the rates stay as they are; undefined where that is beyond any set one would collect. */
 function neededSamples({ samples, losses, gains, netLoss }: LabelledFigures, allowed: number): number | undefined {
   const margin = Math.abs(allowed - netLoss);
-  const rate = Math.max(losses + gains, 1) / samples;
+  const rate = (losses + gains + PRIOR_DISCORDANT) / (samples + PRIOR_SAMPLES);
   const needed = Math.max(
     samplesForMargin(rate, margin),
     allowed > 0 ? Math.ceil(RULE_OF_THREE / allowed) : 0,
