@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { Config } from './config.ts';
+import { tierReport } from './engine/index.ts';
 import {
   openAccess,
   packageVersion,
@@ -16,15 +17,7 @@ import {
 } from './http/index.ts';
 import { openQueue, startWorkerProcess, type EmbeddedQueue, type FloatServer } from './jobs/index.ts';
 import { pageAssets } from './page/index.ts';
-import {
-  addGauge,
-  createMetrics,
-  InferenceService,
-  PreflightChecker,
-  renderReport,
-  tierReport,
-  type Metrics,
-} from './serving/index.ts';
+import { addGauge, createMetrics, InferenceService, PreflightChecker, type Metrics } from './serving/index.ts';
 import { openStore } from './store/index.ts';
 
 /** A service that is ready to listen. */
@@ -102,7 +95,6 @@ export async function createService(config: Config, facts: ProcessFacts): Promis
     staging,
     access,
     limits: config.limits,
-    renderReport,
     engineFacts: async () => engineFacts(serving.threads, worker.floats, facts),
     stopping: stopping.signal,
     docs: config.docs,

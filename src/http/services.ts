@@ -37,8 +37,6 @@ export interface HttpServices {
   readonly staging: Staging;
   readonly access: Access;
   readonly limits: HttpLimits;
-  /** A report's JSON as one self-contained page. */
-  readonly renderReport: (report: unknown) => string;
   readonly engineFacts: () => Promise<EngineFacts>;
   /** Fires when the service stops: streams end, readiness is withdrawn. */
   readonly stopping: AbortSignal;

@@ -8,4 +8,3 @@ export { PRODUCTION_ALIAS, selectVersion } from './routing.ts';
 export type { VersionStatistics } from './statistics.ts';
 export type { LoadedModel, Preflight } from './threads/protocol.ts';
 export { classScores, isDistribution, softmax, topK } from './topK.ts';
-export { renderReport, tierReport } from './interimEngine.ts';

@@ -1,10 +1,9 @@
 import { AppError } from '../base/index.ts';
-import { tiers, type Executable, type Tier } from '../engine/index.ts';
-import { compile, tierReport } from './interimEngine.ts';
+import { compile, tierReport, tiers, type Executable, type Tier } from '../engine/index.ts';
 import type { QuantizedGraph } from '../graph/index.ts';
+import { goldenHash } from '../lab/index.ts';
 import { readModel } from '../onnx/index.ts';
 import { importModel, lowerQdq } from '../transform/index.ts';
-import { goldenHash } from './golden.ts';
 
 export interface Loaded {
   readonly executable: Executable;
@@ -24,7 +23,7 @@ export async function loadQuantized(
   const graph = lowerQdq(importModel(readModel(bytes)));
   const mismatchedTiers: Tier[] = [];
   for (const tier of tiersFrom(options.tier ?? tierReport().tier)) {
-    const executable = await compile(graph, { tier });
+    const executable = compile(graph, { tier });
     // Also the warm-up: V8 compiles the module's functions at their first call.
     if (checkGolden(executable, graph, options.golden)) return { executable, mismatchedTiers };
     executable.close();

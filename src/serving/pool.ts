@@ -16,7 +16,13 @@ export interface PoolOptions {
 }
 
 /** Reads a model's file; called again when a thread had to be replaced. */
-export type ModelSource = () => Promise<{ readonly bytes: Uint8Array; readonly golden: string | undefined }>;
+export type ModelSource = () => Promise<ModelFile>;
+
+export interface ModelFile {
+  readonly bytes: Uint8Array;
+  /** Hash of the reference kernels' golden output, where it is known. */
+  readonly golden: string | undefined;
+}
 
 export interface RunResult {
   readonly outputs: TensorMap;
@@ -51,6 +57,7 @@ export class InferencePool {
   readonly #slots: Slot[];
   readonly #sources = new Map<string, ModelSource>();
   readonly #queue: Task[] = [];
+  #lastLoad: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(options: PoolOptions) {
@@ -83,7 +90,7 @@ export class InferencePool {
     this.#sources.set(key, source);
     const file = await shareable(source);
     const results = await Promise.allSettled(
-      this.#slots.map((slot) => this.#exclusive(slot, () => loadInto(slot, key, file))),
+      this.#slots.map((slot) => this.#exclusive(slot, () => this.#loadInto(slot, key, file))),
     );
     const models = results.map((result) => {
       if (result.status === 'fulfilled') return result.value;
@@ -194,12 +201,23 @@ export class InferencePool {
     }
   }
 
+  /** One load at a time in the whole process: compiling switches flags that all threads share. */
+  async #loadInto(slot: Slot, key: string, file: ModelFile): Promise<LoadedModel> {
+    const turn = this.#lastLoad.then(() =>
+      slot.thread.call({ kind: 'load', key, ...file }, { timeoutMs: LOAD_TIMEOUT_MS }),
+    );
+    this.#lastLoad = turn.catch(() => undefined);
+    const model = await turn;
+    slot.loaded.add(key);
+    return model;
+  }
+
   async #execute(slot: Slot, task: Task): Promise<void> {
     try {
       if (!slot.loaded.has(task.key)) {
         const source = this.#sources.get(task.key);
         if (source === undefined) throw new AppError('VERSION_NOT_READY', 'The version was unloaded.');
-        await loadInto(slot, task.key, await shareable(source));
+        await this.#loadInto(slot, task.key, await shareable(source));
       }
       const startedAt = performance.now();
       const queueMs = startedAt - task.arrivedAt;
@@ -217,18 +235,8 @@ export class InferencePool {
   }
 }
 
-async function loadInto(
-  slot: Slot,
-  key: string,
-  file: { readonly bytes: Uint8Array; readonly golden: string | undefined },
-): Promise<LoadedModel> {
-  const model = await slot.thread.call({ kind: 'load', key, ...file }, { timeoutMs: LOAD_TIMEOUT_MS });
-  slot.loaded.add(key);
-  return model;
-}
-
 /** The file in shared memory, so that threads read it without a copy each. */
-async function shareable(source: ModelSource): Promise<{ bytes: Uint8Array; golden: string | undefined }> {
+async function shareable(source: ModelSource): Promise<ModelFile> {
   const { bytes, golden } = await source();
   const shared = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
   shared.set(bytes);

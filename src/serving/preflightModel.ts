@@ -1,11 +1,9 @@
-import { z } from 'zod';
-import { AppError } from '../base/index.ts';
-import { preprocessingSchema, type Preprocessing } from '../data/index.ts';
+import { AppError, InvariantError } from '../base/index.ts';
 import type { Graph } from '../graph/index.ts';
+import { goldenHash, readFileMetadata } from '../lab/index.ts';
 import { readModel, writeModel } from '../onnx/index.ts';
 import { runQuantized } from '../reference/index.ts';
 import { importModel, lowerQdq, summarize } from '../transform/index.ts';
-import { goldenHash } from './golden.ts';
 import type { Preflight } from './threads/protocol.ts';
 
 /** Operators that only a quantized file has. */
@@ -27,19 +25,34 @@ export function preflight(bytes: Uint8Array, externalData: ReadonlyMap<string, U
   const model = readModel(bytes, { externalData });
   const graph = importModel(model);
   checkFinite(graph);
+  const { preprocessing, labels } = readFileMetadata(graph);
   const isQuantized = model.graph.nodes.some((node) => quantizedOperators.has(node.opType));
   return {
     kind: isQuantized ? 'int8' : 'fp32',
     summary: summarize(graph),
-    ...readMetadata(graph),
+    preprocessing,
+    labels,
     golden: isQuantized ? goldenOf(graph) : undefined,
     selfContained: externalData.size === 0 ? undefined : writeModel(model),
   };
 }
 
+/**
+ * The file was made elsewhere: what the integer kernels cannot run is a fault of the file, however late it shows.
+ */
 function goldenOf(graph: Graph): string {
-  const quantized = lowerQdq(graph);
-  return goldenHash(quantized, (feeds) => runQuantized(quantized, feeds));
+  try {
+    const quantized = lowerQdq(graph);
+    return goldenHash(quantized, (feeds) => runQuantized(quantized, feeds));
+  } catch (error) {
+    if (!(error instanceof InvariantError)) throw error;
+    throw new AppError(
+      'MODEL_INVALID',
+      `The quantized network cannot be computed: ${error.message}.`,
+      {},
+      { cause: error },
+    );
+  }
 }
 
 /** @throws AppError MODEL_NOT_FINITE that names the tensor and the first bad value */
@@ -54,26 +67,4 @@ function checkFinite(graph: Graph): void {
         { tensor: name },
       );
   }
-}
-
-const labelsSchema = z.array(z.string());
-
-/** Preprocessing and labels that travel in the file; what cannot be read is left out, since other tools write there too. */
-function readMetadata(graph: Graph): {
-  preprocessing: Preprocessing | undefined;
-  labels: readonly string[] | undefined;
-} {
-  const parse = <T>(key: string, schema: z.ZodType<T>): T | undefined => {
-    const text = graph.metadata.get(key);
-    if (text === undefined) return undefined;
-    try {
-      return schema.safeParse(JSON.parse(text)).data;
-    } catch {
-      return undefined;
-    }
-  };
-  return {
-    preprocessing: parse('octet.preprocessing', preprocessingSchema),
-    labels: parse('octet.labels', labelsSchema),
-  };
 }

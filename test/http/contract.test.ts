@@ -19,11 +19,9 @@ beforeAll(async () => {
 afterAll(() => service.stop());
 
 /** Sends a request and holds the answer to the document. */
-async function send(options: InjectOptions, status: number): Promise<LightMyRequestResponse> {
+async function send(options: InjectOptions & { url: string }, status: number): Promise<LightMyRequestResponse> {
   const answer = await service.inject(options);
-  expect(answer.statusCode, `${options.method ?? 'GET'} ${String(options.url)}: ${answer.body.slice(0, 500)}`).toBe(
-    status,
-  );
+  expect(answer.statusCode, `${options.method ?? 'GET'} ${options.url}: ${answer.body.slice(0, 500)}`).toBe(status);
   contract.expect(exchangeOf(answer));
   return answer;
 }

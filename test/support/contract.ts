@@ -37,7 +37,7 @@ export interface Exchange {
   readonly method: string;
   readonly url: string;
   readonly status: number;
-  readonly headers: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string | number | string[] | undefined>>;
   readonly body: Buffer;
 }
 

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { AppError } from '../../base/index.ts';
+import { reportSchema } from '../../lab/index.ts';
 import { selectVersion } from '../../serving/index.ts';
 import type { VersionRecord } from '../../store/index.ts';
 import { modelName, versionSelector } from '../names.ts';
 import { operation, type App } from '../operation.ts';
-import { reportSchema } from '../schemas/report.ts';
+import { reportPage } from '../reportPage.ts';
 import type { HttpServices } from '../services.ts';
 
 const byVersion = z.object({ name: modelName, version: versionSelector });
@@ -53,13 +54,10 @@ export function reportRoutes(app: App, services: HttpServices): void {
     async (request, reply) => {
       const version = await find(request.params.name, request.params.version);
       const bytes = await services.store.artifacts.read(version.reportSha256);
-      const html = services.renderReport(JSON.parse(new TextDecoder().decode(bytes)));
-      // The page brings its own styles and scripts and loads nothing.
+      const html = reportPage(reportSchema.parse(JSON.parse(new TextDecoder().decode(bytes))));
+      // The page brings its own styles and loads nothing.
       return reply
-        .header(
-          'content-security-policy',
-          "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; sandbox allow-scripts",
-        )
+        .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox")
         .type('text/html; charset=utf-8')
         .send(html);
     },

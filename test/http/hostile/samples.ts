@@ -161,14 +161,11 @@ const zipBombs: HostileCase[] = [
     what: 'a hundred thousand entries',
     send: dataset(zip(Array.from({ length: 100_001 }, (_, i) => ({ name: String(i), data: Buffer.alloc(0) })))),
   },
-].map(
-  (item) =>
-    ({
-      group: 'zip bombs',
-      answers: ['ARCHIVE_BOMB', 'DATASET_TOO_LARGE', 'DATASET_MALFORMED'],
-      ...item,
-    }) as HostileCase,
-);
+].map((item) => ({
+  group: 'zip bombs',
+  answers: ['ARCHIVE_BOMB', 'DATASET_TOO_LARGE', 'DATASET_MALFORMED'],
+  ...item,
+}));
 
 const huge = (format: 'png' | 'webp' | 'jpeg' | 'tiff', width: number, height: number): Promise<Buffer> =>
   sharp({ create: { width, height, channels: 3, background: 'black' }, limitInputPixels: false })
@@ -279,9 +276,7 @@ const pathTricks: HostileCase[] = [
   { what: 'an entry with a NUL', send: named('a.png\u0000.txt') },
   { what: 'a link', send: dataset(zip([{ name: 'passwd.png', data: Buffer.from('/etc/passwd'), mode: 0o120777 }])) },
   { what: 'an entry twice', send: named('ok.png') },
-].map(
-  (item) => ({ group: 'path tricks', answers: ['ARCHIVE_PATH_UNSAFE', 'DATASET_MALFORMED'], ...item }) as HostileCase,
-);
+].map((item) => ({ group: 'path tricks', answers: ['ARCHIVE_PATH_UNSAFE', 'DATASET_MALFORMED'], ...item }));
 
 const emptySets: HostileCase[] = [
   { what: 'nothing', send: dataset(Buffer.alloc(0)) },
@@ -302,14 +297,11 @@ const emptySets: HostileCase[] = [
     send: dataset(zip(['labels.npy', 'y.npy'].map((name) => ({ name, data: npy('<i8', [2], Buffer.alloc(16)) })))),
   },
   { what: 'an image of no bytes', send: dataset(zip([{ name: 'a.png', data: Buffer.alloc(0) }])) },
-].map(
-  (item) =>
-    ({
-      group: 'empty sets',
-      answers: ['DATASET_EMPTY', 'DATASET_MALFORMED', 'IMAGE_MALFORMED'],
-      ...item,
-    }) as HostileCase,
-);
+].map((item) => ({
+  group: 'empty sets',
+  answers: ['DATASET_EMPTY', 'DATASET_MALFORMED', 'IMAGE_MALFORMED'],
+  ...item,
+}));
 
 const table = (text: string | Buffer) => () =>
   colorEntries(1).then((entries) =>
@@ -359,7 +351,7 @@ const mislabelled: HostileCase[] = [
     what: 'three class names for four classes',
     send: async () => quantize(await colorZip(1), { name: 'labels', value: '["a","b","c"]' }),
   },
-].map((item) => ({ group: 'mislabelled sets', answers: ['LABELS_INVALID'], ...item }) as HostileCase);
+].map((item) => ({ group: 'mislabelled sets', answers: ['LABELS_INVALID'], ...item }));
 
 export const sampleCases: readonly HostileCase[] = [
   ...truncated,

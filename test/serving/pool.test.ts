@@ -1,0 +1,129 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { InferencePool, type PoolOptions } from '../../src/serving/pool.ts';
+import { preflight } from '../../src/serving/preflightModel.ts';
+import { tensor, type TensorMap } from '../../src/tensor/index.ts';
+import { qdqNetwork } from '../support/qdqNetwork.ts';
+
+const small = qdqNetwork();
+/** Seconds of plain loops. */
+const large = qdqNetwork({ channels: 32, size: 128 });
+
+const image = (size = 8, batch = 1): TensorMap =>
+  new Map([
+    [
+      'image',
+      tensor(
+        'float32',
+        [batch, 3, size, size],
+        Float32Array.from({ length: batch * 3 * size * size }, (_, i) => Math.sin(i)),
+      ),
+    ],
+  ]);
+
+const source = (bytes: Uint8Array, golden?: string) => async () => ({ bytes, golden });
+const goldenOf = (bytes: Uint8Array): string | undefined => preflight(bytes, new Map()).golden;
+
+describe('InferencePool', () => {
+  let pool: InferencePool | undefined;
+  let restarts: number;
+  const open = (options: Partial<PoolOptions> = {}): InferencePool => {
+    restarts = 0;
+    pool = new InferencePool({
+      threads: 1,
+      queueLength: 10,
+      timeoutMs: 60_000,
+      tier: undefined,
+      onRestart: () => restarts++,
+      ...options,
+    });
+    return pool;
+  };
+  afterEach(() => pool?.close());
+
+  it('gives the same bits on every thread and for every place in a batch', async () => {
+    const threads = open({ threads: 2 });
+    await threads.load('m', source(small, goldenOf(small)));
+    const answers = await Promise.all(Array.from({ length: 6 }, () => threads.run('m', image())));
+    const values = answers.map(({ outputs }) => [...(outputs.get('scores')?.data ?? [])]);
+    expect(values[0]).toHaveLength(4);
+    for (const value of values) expect(value).toEqual(values[0]);
+    const two = await threads.run(
+      'm',
+      new Map([
+        [
+          'image',
+          tensor(
+            'float32',
+            [2, 3, 8, 8],
+            Float32Array.from([...image().values()].flatMap(({ data }) => [...data, ...data] as number[])),
+          ),
+        ],
+      ]),
+    );
+    expect([...(two.outputs.get('scores')?.data ?? [])]).toEqual([...(values[0] ?? []), ...(values[0] ?? [])]);
+  });
+
+  it('refuses what does not fit the queue', async () => {
+    const narrow = open({ queueLength: 1 });
+    await narrow.load('m', source(small));
+    const [running, waiting, refused] = await Promise.allSettled([1, 2, 3].map(() => narrow.run('m', image())));
+    expect(running?.status).toBe('fulfilled');
+    expect(waiting?.status).toBe('fulfilled');
+    expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'INFERENCE_QUEUE_FULL' } });
+  });
+
+  it('stops a computation at its limit, and serves the next on a new thread', async () => {
+    const strict = open({ timeoutMs: 1_000, tier: 'reference' });
+    await strict.load('small', source(small));
+    await strict.load('large', source(large));
+    await expect(strict.run('large', image(128, 256))).rejects.toMatchObject({ code: 'INFERENCE_TIMEOUT' });
+    expect(restarts).toBe(1);
+    await expect(strict.run('small', image())).resolves.toHaveProperty('outputs');
+  });
+
+  it('lets go of a caller that leaves the queue', async () => {
+    const busy = open();
+    await busy.load('m', source(small));
+    const running = busy.run('m', image(8, 64));
+    const leaving = new AbortController();
+    const waiting = busy.run('m', image(), leaving.signal);
+    leaving.abort();
+    await expect(waiting).rejects.toMatchObject({ code: 'CANCELLED' });
+    await expect(busy.run('m', image(), AbortSignal.abort())).rejects.toMatchObject({ code: 'CANCELLED' });
+    await expect(running).resolves.toHaveProperty('outputs');
+  });
+
+  it('does not serve a version whose golden output even the reference does not give', async () => {
+    const careful = open();
+    await expect(careful.load('m', source(small, '0'.repeat(64)))).rejects.toMatchObject({
+      code: 'VERSION_UNAVAILABLE',
+    });
+    await expect(careful.run('m', image())).rejects.toMatchObject({ code: 'VERSION_NOT_READY' });
+    await expect(careful.load('m', source(small, goldenOf(small)))).resolves.toMatchObject({ mismatchedTiers: [] });
+  });
+
+  it('forgets what is unloaded', async () => {
+    const forgetful = open();
+    await forgetful.load('m', source(small));
+    await forgetful.unload('m');
+    await expect(forgetful.run('m', image())).rejects.toMatchObject({ code: 'VERSION_NOT_READY' });
+  });
+
+  it('says what is wrong with a file, and with feeds', async () => {
+    const plain = open();
+    await expect(plain.load('m', source(small.subarray(0, 50)))).rejects.toMatchObject({ code: 'MODEL_MALFORMED' });
+    await plain.load('m', source(small));
+    await expect(plain.run('m', new Map())).rejects.toMatchObject({ code: 'INFERENCE_INVALID' });
+  });
+
+  it('refuses everything once it is closed', async () => {
+    const closing = open();
+    await closing.load('m', source(small));
+    const calls = [closing.run('m', image(8, 64)), closing.run('m', image())];
+    const ended = Promise.allSettled(calls);
+    await closing.close();
+    for (const call of await ended)
+      expect(call).toMatchObject({ status: 'rejected', reason: { code: 'SERVICE_STOPPING' } });
+    await expect(closing.run('m', image())).rejects.toMatchObject({ code: 'SERVICE_STOPPING' });
+  });
+});
