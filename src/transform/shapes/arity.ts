@@ -21,7 +21,7 @@ const two = ['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Mod', 'And', 'Or', 'Equal', 'Gr
 const moreOfTwo = ['LessOrEqual', 'MatMul', 'PRelu', 'Reshape', 'Gather', 'Expand', 'Tile'];
 
 /** Fewest and most inputs of operators that do not take any number. */
-const arities: ReadonlyMap<string, readonly [least: number, most: number]> = new Map([
+const arities: ReadonlyMap<string, readonly [least: number, most: number]> = new Map<string, readonly [number, number]>([
   ...[...one, ...moreOfOne, ...stillOne, ...pools].map((name) => [name, [1, 1]] as const),
   ...[...two, ...moreOfTwo].map((name) => [name, [2, 2]] as const),
   ['Conv', [2, 3]],
