@@ -3,7 +3,7 @@ import type { FunctionBuilder, Local } from '../../wasm/index.ts';
 import { CHANNEL_BLOCK, type NhwcLayout } from '../plan/layout.ts';
 import type { KernelPlanner, Placement } from '../plan/step.ts';
 import { emitPaddedInput, paddedInput } from './paddedInput.ts';
-import { bytesOf, emitLimits, emitNarrow, emitScale } from './requantize.ts';
+import { bytesOf, emitLimits, emitNarrow, emitNearest, emitScale } from './requantize.ts';
 
 /** Bytes of the weights of two taps for 16 channels: int16 pairs. */
 const PAIR_BYTES = 64;
@@ -119,7 +119,7 @@ function emitDepthwise(f: FunctionBuilder, depthwise: Depthwise): void {
       f.get(row).set(from);
       f.repeat(x, { start: 0, end: output.width, step: 1 }, () => {
         const accs = emitTaps(f, depthwise, { from, weight, bias, temporaries }, rowBytes);
-        emitScale(f, accs, multipliers, 'nearest');
+        emitScale(f, accs, multipliers, () => emitNearest(f));
         f.get(to);
         emitNarrow(f, (lane) => f.get(accs[lane]!), limits);
         f.op('v128.store');

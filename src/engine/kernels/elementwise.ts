@@ -3,7 +3,7 @@ import type { BinaryOperation, QuantizedValue } from '../../graph/index.ts';
 import type { FunctionBuilder, Local } from '../../wasm/index.ts';
 import { roundUp, type Layout } from '../plan/layout.ts';
 import type { KernelPlanner, Placement } from '../plan/step.ts';
-import { emitLimits, emitNarrow, emitRound } from './requantize.ts';
+import { emitLimits, emitNarrow, emitNearest } from './requantize.ts';
 
 /**
  * Bytes of the second operand against the first: all of them, or one pixel's channels for every pixel ([1, C, 1, 1]
@@ -100,7 +100,7 @@ function emitBinary(f: FunctionBuilder, binary: Binary, place: Placement): void 
         for (const quarter of ['low', 'high'] as const) {
           const index = (half === 'high' ? 2 : 0) + (quarter === 'high' ? 1 : 0);
           emitCompute(f, binary, wide, quarter, constants.factors);
-          emitRound(f, 'nearest');
+          emitNearest(f);
           f.set(results[index]!);
         }
       }

@@ -3,7 +3,7 @@ import type { FunctionBuilder, Local } from '../../wasm/index.ts';
 import type { NhwcLayout } from '../plan/layout.ts';
 import type { KernelPlanner, PlanContext, Placement } from '../plan/step.ts';
 import { emitPaddedInput, paddedInput } from './paddedInput.ts';
-import { bytesOf, emitLimits, emitNarrow, emitScale } from './requantize.ts';
+import { bytesOf, emitLimits, emitNarrow, emitNearest, emitScale } from './requantize.ts';
 
 interface Pool {
   readonly input: NhwcLayout;
@@ -135,7 +135,7 @@ export const planAveragePool: KernelPlanner = (operation, context) => {
               .op('i32.shl')
               .op('v128.load32_splat', { offset: place.constants[0] ?? 0 })
               .set(multiplier);
-            emitScale(f, accs, [multiplier], 'nearest');
+            emitScale(f, accs, [multiplier], () => emitNearest(f));
             f.get(target);
             emitNarrow(f, (lane) => f.get(accs[lane]!), limits);
             f.op('v128.store');

@@ -27,27 +27,38 @@ export function roundingOf(weights: QuantizedWeights, inputZeroPoint: number): R
   return bounded ? 'magic' : 'nearest';
 }
 
+/** Turns f32x4 on the stack into i32x4. */
+export type Round = () => void;
+
+/** Prepares a rounding once in a function. V8 merges two operations only where both read the very same splat. */
+export function emitRounding(f: FunctionBuilder, rounding: Rounding): Round {
+  if (rounding === 'nearest') return () => emitNearest(f);
+  const [addend, bits] = f.locals('v', 2) as [Local, Local];
+  f.f32(MAGIC).op('f32x4.splat').set(addend);
+  f.i32(MAGIC_BITS).op('i32x4.splat').set(bits);
+  return () => f.get(addend).op('f32x4.add').get(bits).op('i32x4.sub');
+}
+
+/** f32x4 on the stack becomes i32x4; saturates, and NaN becomes 0. */
+export function emitNearest(f: FunctionBuilder): void {
+  f.op('f32x4.nearest').op('i32x4.trunc_sat_f32x4_s');
+}
+
 /** Replaces int32 accumulators by nearestEven(f32(acc) · multiplier), still int32; whole vectors at a time. */
 export function emitScale(
   f: FunctionBuilder,
   accs: readonly Local[],
   multipliers: readonly Local[],
-  rounding: Rounding,
+  round: Round,
 ): void {
   accs.forEach((acc, index) => {
     f.get(acc)
       .op('f32x4.convert_i32x4_s')
       .get(multipliers[index % multipliers.length]!)
       .op('f32x4.mul');
-    emitRound(f, rounding);
+    round();
     f.set(acc);
   });
-}
-
-/** f32x4 on the stack becomes i32x4. */
-export function emitRound(f: FunctionBuilder, rounding: Rounding): void {
-  if (rounding === 'nearest') f.op('f32x4.nearest').op('i32x4.trunc_sat_f32x4_s');
-  else f.f32(MAGIC).op('f32x4.splat').op('f32x4.add').i32(MAGIC_BITS).op('i32x4.splat').op('i32x4.sub');
 }
 
 /** Splat constants of an output's zero point and clamp, made once in a function. */

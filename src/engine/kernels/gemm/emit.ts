@@ -4,7 +4,15 @@ import type { DotStrategy } from '../../dot.ts';
 import { CHANNEL_BLOCK, type NhwcLayout } from '../../plan/layout.ts';
 import type { Placement } from '../../plan/step.ts';
 import { emitPaddedInput } from '../paddedInput.ts';
-import { emitLimits, emitNarrow, emitScale, type OutputLimits, type Rounding } from '../requantize.ts';
+import {
+  emitLimits,
+  emitNarrow,
+  emitRounding,
+  emitScale,
+  type OutputLimits,
+  type Round,
+  type Rounding,
+} from '../requantize.ts';
 import type { Run } from './window.ts';
 
 /**
@@ -67,6 +75,7 @@ interface Locals {
   readonly weights: readonly Local[];
   readonly multipliers: readonly Local[];
   readonly splat: Local;
+  readonly round: Round;
 }
 
 export function emitProduct(module: ModuleBuilder, product: Product, place: Placement): FunctionReference {
@@ -93,6 +102,7 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
       weights: f.locals('v', LANES),
       multipliers: f.locals('v', LANES),
       splat: f.local('v'),
+      round: emitRounding(f, product.rounding),
     };
     const limits = emitLimits(f, product.outputZeroPoint, product.clamp);
     f.repeat(block, { start: 0, end: product.pixels, step: product.blockPixels }, () => {
@@ -275,7 +285,7 @@ function emitStore(f: FunctionBuilder, product: Product, place: Placement, local
       .op('v128.load', { offset: multipliersAt + lane * 16 })
       .set(multipliers[lane]!);
   }
-  emitScale(f, accs, multipliers, product.rounding);
+  emitScale(f, accs, multipliers, locals.round);
   accs.forEach((acc, index) =>
     f
       .get(locals.arena)
