@@ -1,7 +1,7 @@
 import { invariant, present, unreachable } from '../base/index.ts';
-import type { FloatOperation, LayoutOperation, Operation, QuantizedGraph, QuantizedValue } from '../graph/index.ts';
+import type { FloatOperation, FullyConnectedOperation, LayoutOperation, Operation, QuantizedGraph, QuantizedValue } from '../graph/index.ts';
 import { tensor, type Tensor } from '../tensor/index.ts';
-import { convInt8, convTransposeInt8, fullyConnectedInt8 } from './operations/conv.ts';
+import { convInt8, convTransposeInt8, fullyConnectedFloat, fullyConnectedInt8 } from './operations/conv.ts';
 import { binaryInt8, dequantizeInt8, quantizeInt8 } from './operations/elementwise.ts';
 import { averagePoolInt8, maxPoolInt8 } from './operations/pool.ts';
 import { concat } from './operators/layout.ts';
@@ -22,9 +22,17 @@ export function runOperation(graph: QuantizedGraph, operation: Operation, read: 
     const reals = dequantizeInt8(bytesOf(read, operation.input), from);
     return new Map([[operation.output, tensor('float32', from.shape, reals)]]);
   }
+  if (operation.kind === 'fullyConnected' && graph.values.get(operation.output)?.kind === 'float')
+    return new Map([[operation.output, runFloatResult(graph, operation, read)]]);
   const to = quantizedValue(graph, operation.output);
   const bytes = runInteger(graph, operation, to, read);
   return new Map([[operation.output, tensor('uint8', to.shape, bytes)]]);
+}
+
+function runFloatResult(graph: QuantizedGraph, operation: FullyConnectedOperation, read: ReadValue): Tensor {
+  const from = quantizedValue(graph, operation.input);
+  const { shape } = present(graph.values.get(operation.output), operation.output);
+  return tensor('float32', shape, fullyConnectedFloat(operation, bytesOf(read, operation.input), from));
 }
 
 type IntegerOperation = Exclude<Operation, { kind: 'float' | 'dequantize' }>;

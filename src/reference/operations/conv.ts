@@ -1,5 +1,8 @@
 import type { ConvOperation, FullyConnectedOperation, QuantizedValue } from '../../graph/index.ts';
+import { elementCount } from '../../tensor/index.ts';
 import { requantize } from '../requantize.ts';
+import type { Window } from '../spatial.ts';
+import { tapsOf, type Tap } from '../taps.ts';
 
 interface Operands {
   readonly x: Uint8Array;
@@ -12,40 +15,58 @@ interface Operands {
  *
  *   acc[m, oy, ox] = bias[m] + Σ over c, ky, kx of (x[c, iy, ix] − zx) · (w[m, c, ky, kx] − zw[m])
  *
- * with iy = oy · strideH + ky · dilationH − padTop, taps outside the input left out, and y = requantize(acc).
+ * with iy = oy · strideH + ky · dilationH − padTop, taps outside the input left out, and y = requantize(acc). The sum
+ * runs tap by tap along rows of the output; partial sums may wrap in int32, the final one fits.
  */
 export function convInt8(operation: ConvOperation, { x, from, to }: Operands): Uint8Array {
   const { weights, group, clamp } = operation;
   const { data: w, zeroPoints, bias, multipliers } = weights;
-  const [strideH, strideW] = operation.strides;
-  const [dilationH, dilationW] = operation.dilations;
-  const [padTop, padLeft] = operation.pads;
-  const [, , inH = 1, inW = 1] = from.shape;
-  const [, outC = 1, outH = 1, outW = 1] = to.shape;
-  const [, perGroup = 1, kernelH = 1, kernelW = 1] = weights.shape;
-  const y = new Uint8Array(outC * outH * outW);
+  const [outC = 1, perGroup = 1] = weights.shape;
+  const taps = tapsOf(windowOf(operation, from, to));
+  const plane = elementCount(from.shape.slice(2));
+  const outputPlane = elementCount(to.shape.slice(2));
+  const shifted = new Int16Array(x.length);
+  for (let i = 0; i < x.length; i++) shifted[i] = x[i]! - from.zeroPoint;
+  const acc = new Int32Array(outputPlane);
+  const y = new Uint8Array(outC * outputPlane);
   for (let m = 0; m < outC; m++) {
+    acc.fill(bias[m]!);
     const firstChannel = Math.floor((m * group) / outC) * perGroup;
-    for (let oy = 0; oy < outH; oy++) {
-      for (let ox = 0; ox < outW; ox++) {
-        let acc = bias[m]!;
-        for (let c = 0; c < perGroup; c++) {
-          for (let ky = 0; ky < kernelH; ky++) {
-            const iy = oy * strideH + ky * dilationH - padTop;
-            if (iy < 0 || iy >= inH) continue;
-            const row = ((firstChannel + c) * inH + iy) * inW;
-            const tap = ((m * perGroup + c) * kernelH + ky) * kernelW;
-            for (let kx = 0; kx < kernelW; kx++) {
-              const ix = ox * strideW + kx * dilationW - padLeft;
-              if (ix >= 0 && ix < inW) acc += (x[row + ix]! - from.zeroPoint) * (w[tap + kx]! - zeroPoints[m]!);
-            }
-          }
-        }
-        y[(m * outH + oy) * outW + ox] = requantize(acc, multipliers[m]!, to.zeroPoint, clamp.qmin, clamp.qmax);
+    for (let c = 0; c < perGroup; c++) {
+      for (let t = 0; t < taps.length; t++) {
+        const weight = w[(m * perGroup + c) * taps.length + t]! - zeroPoints[m]!;
+        addTap(acc, shifted, (firstChannel + c) * plane, weight, taps[t]!);
       }
     }
+    for (let o = 0; o < outputPlane; o++)
+      y[m * outputPlane + o] = requantize(acc[o]!, multipliers[m]!, to.zeroPoint, clamp.qmin, clamp.qmax);
   }
   return y;
+}
+
+/** acc[run] += weight · x[run], for each run of outputs that a tap reaches. */
+function addTap(acc: Int32Array, x: Int16Array, plane: number, weight: number, { step, runs }: Tap): void {
+  for (let r = 0; r < runs.length; r += 3) {
+    const end = runs[r]! + runs[r + 2]!;
+    let at = plane + runs[r + 1]!;
+    for (let o = runs[r]!; o < end; o++, at += step) acc[o] = (acc[o]! + Math.imul(weight, x[at]!)) | 0;
+  }
+}
+
+function windowOf(operation: ConvOperation, from: QuantizedValue, to: QuantizedValue): Window {
+  const [, , inH = 1, inW = 1] = from.shape;
+  const [, , outH = 1, outW = 1] = to.shape;
+  const [, , kernelH = 1, kernelW = 1] = operation.weights.shape;
+  const [top, left, bottom, right] = operation.pads;
+  return {
+    input: [1, inH, inW],
+    kernel: [1, kernelH, kernelW],
+    strides: [1, ...operation.strides],
+    dilations: [1, ...operation.dilations],
+    padsBegin: [0, top, left],
+    padsEnd: [0, bottom, right],
+    output: [1, outH, outW],
+  };
 }
 
 /**
@@ -82,9 +103,12 @@ export function convTransposeInt8(operation: ConvOperation, { x, from, to }: Ope
       }
     }
   }
-  return Uint8Array.from(acc, (sum, index) =>
-    requantize(sum, multipliers[Math.floor(index / (outH * outW))]!, to.zeroPoint, clamp.qmin, clamp.qmax),
-  );
+  const y = new Uint8Array(acc.length);
+  for (let i = 0; i < y.length; i++) {
+    const m = Math.floor(i / (outH * outW));
+    y[i] = requantize(acc[i]!, multipliers[m]!, to.zeroPoint, clamp.qmin, clamp.qmax);
+  }
+  return y;
 }
 
 /** y[row, n] = requantize(bias[n] + Σ over k of (x[row, k] − zx) · (w[n, k] − zw[n])). */

@@ -36,20 +36,27 @@ export function binaryInt8(
   const compute = binaryByte(operation.kind, a, b, y);
   const left = broadcastIndices(a.shape, y.shape);
   const right = broadcastIndices(b.shape, y.shape);
-  return Uint8Array.from(left, (at, index) =>
-    saturate(compute(bytes[0][at]!, bytes[1][right[index]!]!), operation.clamp),
-  );
+  const result = new Uint8Array(left.length);
+  for (let i = 0; i < result.length; i++)
+    result[i] = saturate(compute(bytes[0][left[i]!]!, bytes[1][right[i]!]!), operation.clamp);
+  return result;
 }
+
+const wholeByte: Clamp = { qmin: 0, qmax: 255 };
 
 /** q = saturate(nearestEven(f32(x / scale)) + zeroPoint); NaN becomes the zero point. */
 export function quantizeInt8(x: Float32Array, { scale, zeroPoint }: QuantizedValue): Uint8Array {
-  return Uint8Array.from(x, (real) => {
-    const q = nearestEven(Math.fround(real / scale)) + zeroPoint;
-    return Number.isNaN(q) ? zeroPoint : saturate(q, { qmin: 0, qmax: 255 });
-  });
+  const result = new Uint8Array(x.length);
+  for (let i = 0; i < result.length; i++) {
+    const q = nearestEven(Math.fround(x[i]! / scale)) + zeroPoint;
+    result[i] = Number.isNaN(q) ? zeroPoint : saturate(q, wholeByte);
+  }
+  return result;
 }
 
 /** r = f32(f32(q − zeroPoint) · scale). */
 export function dequantizeInt8(x: Uint8Array, { scale, zeroPoint }: QuantizedValue): Float32Array<ArrayBuffer> {
-  return Float32Array.from(x, (q) => (q - zeroPoint) * scale);
+  const result = new Float32Array(x.length);
+  for (let i = 0; i < result.length; i++) result[i] = (x[i]! - zeroPoint) * scale;
+  return result;
 }
