@@ -77,7 +77,10 @@ export interface ConvOperation extends OperationBase {
   readonly clamp: Clamp;
 }
 
-/** Gemm or MatMul with constant weights, as `conv` on a [rows, K] input: weights [N, K], input [..., K], output [..., N]. */
+/**
+ * Gemm or MatMul with constant weights, as `conv` on a [rows, K] input: weights [N, K], input [..., K], output [..., N].
+ * Where the output value is float, y = f32(f32(acc) · multipliers[n]) and the clamp means nothing.
+ */
 export interface FullyConnectedOperation extends OperationBase {
   readonly kind: 'fullyConnected';
   readonly input: string;

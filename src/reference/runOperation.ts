@@ -1,5 +1,12 @@
 import { invariant, present, unreachable } from '../base/index.ts';
-import type { FloatOperation, FullyConnectedOperation, LayoutOperation, Operation, QuantizedGraph, QuantizedValue } from '../graph/index.ts';
+import type {
+  FloatOperation,
+  FullyConnectedOperation,
+  LayoutOperation,
+  Operation,
+  QuantizedGraph,
+  QuantizedValue,
+} from '../graph/index.ts';
 import { tensor, type Tensor } from '../tensor/index.ts';
 import { convInt8, convTransposeInt8, fullyConnectedFloat, fullyConnectedInt8 } from './operations/conv.ts';
 import { binaryInt8, dequantizeInt8, quantizeInt8 } from './operations/elementwise.ts';

@@ -2,7 +2,7 @@ import type { Graph, Node, QuantizedGraph } from '../graph/index.ts';
 import { tensor, type Tensor } from '../tensor/index.ts';
 import { expandQLinear } from './qdq/expandQLinear.ts';
 import { Lowering, type Match, type Target } from './qdq/lowering.ts';
-import { peelActivations } from './qdq/clamp.ts';
+import { peelActivations, unbounded } from './qdq/clamp.ts';
 import { matchConcat, matchLayout, matchRequantize, quantizedForm } from './qdq/matchLayout.ts';
 import { matchBinary, matchConv, matchFullyConnected } from './qdq/matchLinear.ts';
 import { matchAveragePool, matchMaxPool } from './qdq/matchPool.ts';
@@ -32,6 +32,8 @@ interface Plan {
   readonly quantizers: ReadonlySet<Node>;
   /** Nodes that run in float; DequantizeLinear whose real numbers somebody reads are among them. */
   readonly floats: ReadonlySet<Node>;
+  /** Those of `floats` whose sums are integers all the same: layers of quantized operands that return float. */
+  readonly floatResults: ReadonlyMap<Node, Match>;
 }
 
 /** The activation that a QuantizeLinear makes, or undefined where it runs as a float node (per axis, 16 bits, …). */
@@ -53,6 +55,7 @@ function planLowering(lowering: Lowering): Plan {
   const matches = new Map<Node, Match>();
   const quantizers = new Set<Node>();
   const floats = new Set<Node>();
+  const floatResults = new Map<Node, Match>();
   const use = (found: ReadonlyMap<Node, Match>): void => {
     for (const [quantize, match] of found) {
       matches.set(quantize, match);
@@ -77,9 +80,15 @@ function planLowering(lowering: Lowering): Plan {
     });
     if (!inFloat.includes(true)) continue;
     floats.add(node);
+    const match = matchFloatResult(lowering, node);
+    if (match) {
+      floatResults.set(node, match);
+      for (const { source } of match.uses) if (source !== undefined) needed.add(source);
+      continue;
+    }
     for (const input of node.inputs) if (input !== '') needed.add(input);
   }
-  return { matches, quantizers, floats };
+  return { matches, quantizers, floats, floatResults };
 }
 
 /** The integer operations that make one output for each of its quantizers; undefined if one of them cannot. */
@@ -119,7 +128,18 @@ function matchOutput(lowering: Lowering, node: Node, outputIndex: number, target
   );
 }
 
-function emitPlan(lowering: Lowering, { matches, quantizers, floats }: Plan): void {
+/** Real numbers at the accumulator's own scale. */
+const REALS = { scale: 1, zeroPoint: 0, storedAs: 'uint8' } as const;
+
+/** A fully connected layer of quantized operands whose result is read in float: summed in int32, scaled once. */
+function matchFloatResult(lowering: Lowering, node: Node): Match | undefined {
+  if (node.opType !== 'Gemm' && node.opType !== 'MatMul') return undefined;
+  const form = (name: string): ReturnType<typeof quantizedForm> => quantizedForm(lowering, name);
+  const target = { output: node.outputs[0] ?? '', params: REALS };
+  return matchFullyConnected(lowering, node, unbounded, target, form);
+}
+
+function emitPlan(lowering: Lowering, { matches, quantizers, floats, floatResults }: Plan): void {
   const { graph } = lowering;
   for (const input of graph.inputs) {
     const params = lowering.integerParams(input);
@@ -129,7 +149,7 @@ function emitPlan(lowering: Lowering, { matches, quantizers, floats }: Plan): vo
   for (const node of graph.nodes) {
     const target = targetOf(lowering, node);
     if (target && quantizers.has(node)) emitQuantizer(lowering, node, target, matches.get(node));
-    else if (!target && floats.has(node)) emitFloat(lowering, node);
+    else if (!target && floats.has(node)) emitFloat(lowering, node, floatResults.get(node));
   }
   for (const output of graph.outputs) {
     const constant = lowering.constant(output);
@@ -164,8 +184,13 @@ function graphReturns(lowering: Lowering, value: string): boolean {
   return lowering.graph.outputs.includes(value);
 }
 
-function emitFloat(lowering: Lowering, node: Node): void {
+function emitFloat(lowering: Lowering, node: Node, match: Match | undefined): void {
   const output = node.outputs[0] ?? '';
+  if (match) {
+    lowering.addFloat(output);
+    match.emit();
+    return;
+  }
   if (isDequantize(node)) {
     if (emitWeights(lowering, node, output)) return;
     const form = lowering.dequantized(output);

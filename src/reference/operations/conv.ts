@@ -111,20 +111,38 @@ export function convTransposeInt8(operation: ConvOperation, { x, from, to }: Ope
   return y;
 }
 
-/** y[row, n] = requantize(bias[n] + Σ over k of (x[row, k] − zx) · (w[n, k] − zw[n])). */
-export function fullyConnectedInt8(operation: FullyConnectedOperation, { x, from, to }: Operands): Uint8Array {
-  const { weights, clamp } = operation;
-  const { data: w, zeroPoints, bias, multipliers } = weights;
+/** acc[row, n] = bias[n] + Σ over k of (x[row, k] − zx) · (w[n, k] − zw[n]). */
+function fullyConnectedSums({ weights }: FullyConnectedOperation, x: Uint8Array, from: QuantizedValue): Int32Array {
+  const { data: w, zeroPoints, bias } = weights;
   const [outputs = 1, depth = 1] = weights.shape;
-  const rows = x.length / depth;
-  const y = new Uint8Array(rows * outputs);
-  for (let row = 0; row < rows; row++) {
-    for (let n = 0; n < outputs; n++) {
-      let acc = bias[n]!;
-      for (let k = 0; k < depth; k++)
-        acc += (x[row * depth + k]! - from.zeroPoint) * (w[n * depth + k]! - zeroPoints[n]!);
-      y[row * outputs + n] = requantize(acc, multipliers[n]!, to.zeroPoint, clamp.qmin, clamp.qmax);
-    }
-  }
-  return y;
+  return Int32Array.from({ length: (x.length / depth) * outputs }, (_, index) => {
+    const row = Math.floor(index / outputs);
+    const n = index % outputs;
+    let acc = bias[n]!;
+    for (let k = 0; k < depth; k++)
+      acc += (x[row * depth + k]! - from.zeroPoint) * (w[n * depth + k]! - zeroPoints[n]!);
+    return acc;
+  });
+}
+
+/** y[row, n] = requantize(acc[row, n]). */
+export function fullyConnectedInt8(operation: FullyConnectedOperation, { x, from, to }: Operands): Uint8Array {
+  const { multipliers, bias } = operation.weights;
+  const { qmin, qmax } = operation.clamp;
+  return Uint8Array.from(fullyConnectedSums(operation, x, from), (acc, index) =>
+    requantize(acc, multipliers[index % bias.length]!, to.zeroPoint, qmin, qmax),
+  );
+}
+
+/** y[row, n] = f32(f32(acc[row, n]) · multipliers[n]): a layer whose result is read in float. */
+export function fullyConnectedFloat(
+  operation: FullyConnectedOperation,
+  x: Uint8Array,
+  from: QuantizedValue,
+): Float32Array<ArrayBuffer> {
+  const { multipliers, bias } = operation.weights;
+  return Float32Array.from(
+    fullyConnectedSums(operation, x, from),
+    (acc, index) => Math.fround(acc) * multipliers[index % bias.length]!,
+  );
 }

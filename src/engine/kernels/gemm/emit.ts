@@ -41,8 +41,8 @@ export interface Product {
   readonly inputZeroPoint: number;
   readonly outputName: string;
   readonly outputStride: number;
-  readonly outputZeroPoint: number;
-  readonly clamp: Clamp;
+  /** How results become bytes; absent where they are float32, one row of them. */
+  readonly bytes: { readonly zeroPoint: number; readonly clamp: Clamp } | undefined;
   readonly rounding: Rounding;
   readonly runs: readonly Run[];
   /** Values of K in a packed row: the sum of the runs. */
@@ -104,7 +104,7 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
       splat: f.local('v'),
       round: emitRounding(f, product.rounding),
     };
-    const limits = emitLimits(f, product.outputZeroPoint, product.clamp);
+    const limits = product.bytes && emitLimits(f, product.bytes.zeroPoint, product.bytes.clamp);
     f.repeat(block, { start: 0, end: product.pixels, step: product.blockPixels }, () => {
       emitLastFits(f, block, product.pixels, product.blockPixels);
       emitPack(f, product, place, locals);
@@ -112,7 +112,8 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
         f.repeat(tile, { start: 0, end: product.blockPixels, step: product.rows }, () => {
           emitLastFits(f, tile, product.blockPixels, product.rows);
           emitMultiply(f, product, place, locals);
-          emitStore(f, product, place, locals, limits);
+          if (limits) emitStore(f, product, place, locals, limits);
+          else emitStoreFloat(f, product, place, locals);
         });
       });
     });
@@ -300,4 +301,18 @@ function emitStore(f: FunctionBuilder, product: Product, place: Placement, local
     emitNarrow(f, (lane) => f.get(locals.arena).op('v128.load', { offset: results + (r * LANES + lane) * 16 }), limits);
     f.op('v128.store', { offset: place.address(product.outputName) + r * product.outputStride });
   }
+}
+
+/** y[n] = f32(acc[n]) · multipliers[n] of the one row. */
+function emitStoreFloat(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
+  const [, , , multipliersAt] = placesOf(place);
+  f.get(locals.panel).i32(64).op('i32.mul').set(locals.counter);
+  f.get(locals.arena).get(locals.counter).op('i32.add').set(locals.row);
+  locals.accs.forEach((acc, lane) => {
+    f.get(locals.row).get(acc).op('f32x4.convert_i32x4_s');
+    f.get(locals.counter)
+      .op('v128.load', { offset: multipliersAt + lane * 16 })
+      .op('f32x4.mul');
+    f.op('v128.store', { offset: place.address(product.outputName) + lane * 16 });
+  });
 }

@@ -1,6 +1,12 @@
-import type { ConvOperation, FullyConnectedOperation } from '../../../graph/index.ts';
+import type {
+  Clamp,
+  ConvOperation,
+  FloatValue,
+  FullyConnectedOperation,
+  QuantizedValue,
+} from '../../../graph/index.ts';
 import { pairs } from '../../dot.ts';
-import { CHANNEL_BLOCK, roundUp } from '../../plan/layout.ts';
+import { CHANNEL_BLOCK, roundUp, type Layout } from '../../plan/layout.ts';
 import type { KernelPlanner, PlanContext, WasmStep } from '../../plan/step.ts';
 import { paddedInput } from '../paddedInput.ts';
 import { bytesOf, roundingOf } from '../requantize.ts';
@@ -53,8 +59,9 @@ function planProduct(
   const output = context.layouts.get(operation.output);
   const from = context.graph.values.get(operation.input);
   const to = context.graph.values.get(operation.output);
-  if (input?.kind !== 'nhwc' || output?.kind !== 'nhwc' || from?.kind !== 'quantized' || to?.kind !== 'quantized')
-    return undefined;
+  if (input?.kind !== 'nhwc' || from?.kind !== 'quantized' || !to) return undefined;
+  const result = resultOf(to, output, operation.clamp);
+  if (!result) return undefined;
   const symmetric = weights.zeroPoints.every((zero) => zero === 0);
   const dot = context.dot.plainWeights && !symmetric ? pairs : context.dot;
   const padded = paddedInput(input, geometry.pads);
@@ -62,10 +69,10 @@ function planProduct(
   const rowBytes = padded.width * pixelBytes;
   const runs = windowRuns(geometry, rowBytes, pixelBytes);
   const depth = runs.reduce((sum, run) => sum + run.bytes, 0);
-  const pixels = output.height * output.width;
+  const { height, width, outputStride, panels } = result;
+  const pixels = height * width;
   const rows = Math.min(context.tileRows, pixels);
   const blockPixels = choosePixels(pixels, rows, depth * dot.operandBytes);
-  const panels = output.channelStride / CHANNEL_BLOCK;
   const product: Product = {
     dot,
     pads: geometry.pads,
@@ -73,9 +80,8 @@ function planProduct(
     inputName: operation.input,
     inputZeroPoint: from.zeroPoint,
     outputName: operation.output,
-    outputStride: output.channelStride,
-    outputZeroPoint: to.zeroPoint,
-    clamp: operation.clamp,
+    outputStride,
+    bytes: result.bytes,
     rounding: roundingOf(weights, from.zeroPoint),
     runs,
     depth,
@@ -89,11 +95,11 @@ function planProduct(
   const packedZero = from.zeroPoint - (dot.flipsSign ? 128 : 0);
   const shape = { runs, pixelBytes, channels: input.channels, panels };
   const packed = packWeights(weights, weightAt, shape, packedZero, dot);
-  const offsets = pixelOffsets(geometry, output, rowBytes, pixelBytes);
+  const offsets = pixelOffsets(geometry, result, rowBytes, pixelBytes);
   return {
     runs: 'wasm',
     operation,
-    kernel: `${operation.kind}.gemm${rows}x${CHANNEL_BLOCK}.${dot.name}`,
+    kernel: `${operation.kind}.gemm${rows}x${CHANNEL_BLOCK}.${dot.name}${result.bytes ? '' : '.float'}`,
     macs: pixels * weights.data.length,
     constants: [packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers), bytesOf(offsets)],
     scratchBytes: product.paddedBytes + product.packedBytes + rows * 64,
@@ -106,4 +112,26 @@ function choosePixels(pixels: number, rows: number, rowBytes: number): number {
   const most = Math.max(rows, Math.floor(BLOCK_BYTES / rowBytes / rows) * rows);
   const blocks = Math.ceil(pixels / most);
   return Math.min(pixels, roundUp(Math.ceil(pixels / blocks), rows));
+}
+
+/** Where a product goes: pixels of bytes, or one row of float32. */
+interface Result {
+  readonly height: number;
+  readonly width: number;
+  readonly outputStride: number;
+  readonly panels: number;
+  readonly bytes: Product['bytes'];
+}
+
+function resultOf(to: QuantizedValue | FloatValue, layout: Layout | undefined, clamp: Clamp): Result | undefined {
+  if (to.kind === 'float') {
+    const [rows = 1, channels = 1] = to.shape;
+    if (rows !== 1 || to.shape.length !== 2) return undefined;
+    const panels = Math.ceil(channels / CHANNEL_BLOCK);
+    return { height: 1, width: 1, outputStride: 0, panels, bytes: undefined };
+  }
+  if (layout?.kind !== 'nhwc') return undefined;
+  const { height, width, channelStride } = layout;
+  const bytes = { zeroPoint: to.zeroPoint, clamp };
+  return { height, width, outputStride: channelStride, panels: channelStride / CHANNEL_BLOCK, bytes };
 }
