@@ -11,6 +11,7 @@ export { quantizeStages } from './progress.ts';
 export type { QuantizeProgress, QuantizeStage } from './progress.ts';
 export { quantizeModel } from './quantizeModel.ts';
 export type { QuantizedModel, QuantizeModelOptions } from './quantizeModel.ts';
+export { renderReport } from './reportHtml.ts';
 export { reportSchema } from './report.ts';
 export type { LatencyReport, LayerReport, Report, Verdict } from './report.ts';
 export { engineRunner, executableRunner, floatRunner, onnxFileRunner, referenceRunner } from './runner.ts';

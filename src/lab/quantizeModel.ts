@@ -80,7 +80,7 @@ export async function quantizeModel(options: QuantizeModelOptions): Promise<Quan
   const onnx = writeFile(job, quantized);
   const written = importModel(readModel(onnx));
   const lowered = lowerQdq(written);
-  const executable = await compile(lowered, options.tier === undefined ? {} : { tier: options.tier });
+  const executable = compile(lowered, options.tier === undefined ? {} : { tier: options.tier });
   try {
     const comparison = await compare(job, executable);
     clock.enter('measure', 3);
@@ -232,7 +232,7 @@ async function layerReports(
   return analyzeLayers({ float, quantized, recipe, executor, samples, kernels: executable.kernels, signal });
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await
+ 
 async function* emptySamples(): AsyncGenerator<Batch, void, undefined> {
   yield* [];
 }
