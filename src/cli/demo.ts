@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Report } from '../lab/index.ts';
@@ -29,6 +29,7 @@ const calibrationImages = 300;
 const testImages = 10_000;
 /** A test image that no step before has shown on screen. */
 const shownImage = 1_234;
+const shownLogLines = 10;
 
 const terminal = createTerminal(process.stdout, process.stderr);
 
@@ -56,18 +57,22 @@ function showProgress({ state, stage, done, total }: DemoJob): void {
   terminal.progress(stage ?? state, done ?? 0, total ?? 1);
 }
 
+function predict(url: string, image: Uint8Array): Promise<Response> {
+  const headers = { 'content-type': 'image/png' };
+  const body = new Uint8Array(image);
+  return request(`${url}/v1/models/digits/predict?top_k=3`, { method: 'POST', headers, body });
+}
+
 async function classify(url: string): Promise<void> {
   const [digit] = await readDigits('test', { first: shownImage, count: 1 });
   if (!digit) return;
-  const response = await request(`${url}/v1/models/digits/predict`, {
-    method: 'POST',
-    headers: { 'content-type': 'image/png' },
-    body: new Uint8Array(encodeDigit(digit)),
-  });
+  // The first request loads the network: the second shows what every later one takes.
+  await predict(url, encodeDigit(digit));
+  const response = await predict(url, encodeDigit(digit));
   const { classes } = (await response.json()) as { classes: { label: string; score: number }[] };
   terminal.print(`\nPOST /v1/models/digits/predict with test image ${shownImage} (a ${digit.label}):\n`);
   terminal.print(drawDigit(digit.pixels));
-  const best = classes.slice(0, 3).map(({ label, score }) => `${label} (${formatShare(score)})`);
+  const best = classes.map(({ label, score }) => `${label} (${formatShare(score)})`);
   terminal.print(`\n  ${best.join(', ')}\n  Server-Timing: ${response.headers.get('server-timing') ?? 'none'}`);
 }
 
@@ -110,6 +115,8 @@ async function main(): Promise<number> {
   try {
     await runMainJob(service);
   } catch (error) {
+    const log = (await readFile(service.logFile, 'utf8')).trimEnd().split('\n').slice(-shownLogLines);
+    terminal.note(`The service's last words:\n  ${log.join('\n  ')}`);
     await stop();
     throw error;
   }

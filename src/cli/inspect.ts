@@ -22,7 +22,7 @@ interface EngineView {
 
 async function viewInEngine(graph: Graph): Promise<EngineView> {
   const began = performance.now();
-  const executable = await compile(lowerQdq(graph));
+  const executable = compile(lowerQdq(graph));
   const loadMs = performance.now() - began;
   const kernels: Record<string, number> = {};
   for (const kernel of executable.kernels.values()) kernels[kernel] = (kernels[kernel] ?? 0) + 1;

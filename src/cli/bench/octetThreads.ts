@@ -18,7 +18,7 @@ export async function loadOctet(
   options: { profile?: boolean } = {},
 ): Promise<LoadedOctet> {
   const began = performance.now();
-  const executable = await compile(lowerQdq(importModel(readModel(model))), options);
+  const executable = compile(lowerQdq(importModel(readModel(model))), options);
   executable.run(feeds);
   return { executable, loadMs: performance.now() - began };
 }
