@@ -107,7 +107,7 @@ function placeConstants(steps: readonly Step[]) {
   const image = (): Uint8Array<ArrayBuffer> => {
     const bytes = new Uint8Array(end);
     steps.forEach((step, index) => {
-      if (step.runs === 'wasm') step.constants.forEach((constant, at) => bytes.set(constant, addresses[index]![at]!));
+      if (step.runs === 'wasm') step.constants.forEach((constant, at) => bytes.set(constant, addresses[index]![at]));
     });
     return bytes;
   };
