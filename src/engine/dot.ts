@@ -1,4 +1,5 @@
 import type { FunctionBuilder, Local } from '../wasm/index.ts';
+import type { DotSemantics, Tier } from './tier.ts';
 
 /**
  * How products of activations and weights are summed in int32. A microkernel steps over K in groups of `group` values: it
@@ -74,4 +75,11 @@ export function unsignedDot(dot: RelaxedDot = relaxedDot): DotStrategy {
 /** The relaxed dot where it reads activations as s8: they are stored XOR 128. */
 export function signedDot(dot: RelaxedDot = relaxedDot): DotStrategy {
   return { name: 'signed', group: 4, operandBytes: 1, flipsSign: true, plainWeights: true, emit: dot };
+}
+
+/** The dot products of a tier on a machine with these semantics. */
+export function dotOfTier(tier: Tier, semantics: DotSemantics): DotStrategy {
+  if (tier === 'simd') return pairs;
+  if (semantics === 'unsigned') return unsignedDot();
+  return semantics === 'signed' ? signedDot() : pairs;
 }
