@@ -17,7 +17,7 @@ export interface Observer {
 export const unusableRange: Range = { min: NaN, max: NaN };
 
 /** Values of a sample that a histogram counts at most: the others add no knowledge and take most of the time. */
-export const countedPerSample = 2 ** 16;
+export const countedPerSample = 2 ** 15;
 
 /**
  * The step that leaves at most `countedPerSample` of `length` values. It is prime to the length, hence to every
