@@ -35,6 +35,7 @@ async function printAccuracy(folder: string): Promise<boolean> {
     terminal.progress(figureCase.name, index, cases.length);
     const { row, reached } = await measureAccuracy(figureCase, folder);
     rows.push(row);
+    terminal.note(row.join('  '));
     allReached &&= reached;
   }
   terminal.print('Points of top-1 on the evaluation sets, default recipe; bound = 1.64 * sqrt(lost + gained) / n.');
