@@ -3,11 +3,13 @@ import { normalizeActivations } from './activations.ts';
 import { foldAfterLinear } from './foldAfterLinear.ts';
 import { foldBeforeConv } from './foldBeforeConv.ts';
 import { foldPad } from './foldPad.ts';
+import { recognizeHardSwish } from './hardSwish.ts';
 import { matMulToGemm } from './matMulToGemm.ts';
 import { batchNormToConv } from './standaloneBatchNorm.ts';
 
 /** The passes in their order: what one leaves behind, the next may fold. */
 export const simplifyPasses = [
+  recognizeHardSwish,
   matMulToGemm,
   foldPad,
   foldAfterLinear,

@@ -4,6 +4,7 @@ import { f, float, ints, normal, op, positive, type Network } from './build.ts';
 import { foldAfterLinear } from '../../../src/transform/simplify/foldAfterLinear.ts';
 import { foldBeforeConv } from '../../../src/transform/simplify/foldBeforeConv.ts';
 import { foldPad } from '../../../src/transform/simplify/foldPad.ts';
+import { recognizeHardSwish } from '../../../src/transform/simplify/hardSwish.ts';
 import { matMulToGemm } from '../../../src/transform/simplify/matMulToGemm.ts';
 import { normalizeActivations } from '../../../src/transform/simplify/activations.ts';
 import { batchNormToConv } from '../../../src/transform/simplify/standaloneBatchNorm.ts';
@@ -245,5 +246,49 @@ export const passCases: Readonly<Record<string, PassCase>> = {
       w: normal([2, 5, 3, 3]),
     }),
     leaves: ['Pad', 'Conv'],
+  },
+  'x times clip(x + 3) over 6': {
+    pass: recognizeHardSwish,
+    network: network(
+      [op('Add', 'x three', 'a'), op('Clip', 'a zero six', 'c'), op('Mul', 'c x', 'm'), op('Div', 'm six', 'y')],
+      { three: float(3), zero: float(0), six: float(6) },
+    ),
+    leaves: ['HardSwish'],
+  },
+  'clip(x + 3) over 6, times x': {
+    pass: recognizeHardSwish,
+    network: network(
+      [op('Add', 'three x', 'a'), op('Clip', 'a zero six', 'c'), op('Mul', 'c sixth', 'g'), op('Mul', 'x g', 'y')],
+      { three: float(3), zero: float(0), six: float(6), sixth: float(1 / 6) },
+    ),
+    leaves: ['HardSwish'],
+  },
+  'clip(x + 3) over 6 as the gate of another value': {
+    pass: recognizeHardSwish,
+    network: network(
+      [
+        op('Add', 'x three', 'a'),
+        op('Clip', 'a zero six', 'c'),
+        op('Div', 'c six', 'g'),
+        op('Tanh', 'x', 't'),
+        op('Mul', 't g', 'y'),
+      ],
+      { three: float(3), zero: float(0), six: float(6) },
+    ),
+    leaves: ['HardSigmoid', 'Tanh', 'Mul'],
+  },
+  'HardSigmoid of other slopes': {
+    pass: recognizeHardSwish,
+    network: network([op('HardSigmoid', 'x', 'g', { alpha: f(0.2) }), op('Mul', 'x g', 'y')], {}),
+    leaves: ['HardSigmoid', 'Mul'],
+  },
+  'six over clip(x + 3)': {
+    pass: recognizeHardSwish,
+    network: network([op('Add', 'x three', 'a'), op('Clip', 'a one six', 'c'), op('Div', 'six c', 'y')], {
+      three: float(3),
+      one: float(1),
+      six: float(6),
+    }),
+    leaves: ['Add', 'Clip', 'Div'],
   },
 };
