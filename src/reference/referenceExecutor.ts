@@ -6,7 +6,7 @@ import { runNode } from './runNode.ts';
 /** Runs float graphs with the plain kernels: complete everywhere, and the oracle of whatever is faster. */
 export const referenceExecutor: FloatExecutor = {
   name: 'reference',
-  load: (graph, outputs) => Promise.resolve(new ReferenceSession(graph, outputs)),
+  load: async (graph, outputs) => new ReferenceSession(graph, outputs),
 };
 
 class ReferenceSession implements FloatSession {
@@ -26,7 +26,7 @@ class ReferenceSession implements FloatSession {
     );
   }
 
-  run(feeds: TensorMap): Promise<TensorMap> {
+  async run(feeds: TensorMap): Promise<TensorMap> {
     const values = new Map<string, Tensor>();
     for (const name of this.#graph.inputs) {
       const feed = feeds.get(name);
@@ -46,10 +46,10 @@ class ReferenceSession implements FloatSession {
       });
       for (const name of this.#dead[at] ?? []) values.delete(name);
     }
-    return Promise.resolve(new Map(this.#outputs.map((name) => [name, read(name)])));
+    return new Map(this.#outputs.map((name) => [name, read(name)]));
   }
 
-  close(): Promise<void> {
-    return Promise.resolve();
+  async close(): Promise<void> {
+    // Holds nothing but memory.
   }
 }

@@ -3,6 +3,11 @@ import { elementCount, tensor } from '../../tensor/index.ts';
 import { pow } from '../math.ts';
 import { floatInput, optionalFloat, resolveAxis, type Kernel } from '../kernel.ts';
 
+const square = (value: number): number => value * value;
+
+const sumOfSquares = (values: Float32Array, mean: number): number =>
+  values.reduce((sum, value) => sum + square(value - mean), 0);
+
 /** y = gamma · (x − mean) / √(var + epsilon) + beta per channel (dimension 1), with the stored statistics. */
 export const batchNormalization: Kernel = (node, inputs) => {
   const x = floatInput(node, inputs, 0);
@@ -34,7 +39,7 @@ export const instanceNormalization: Kernel = (node, inputs) => {
   for (let row = 0; row < batch * channels; row++) {
     const values = x.data.subarray(row * plane, (row + 1) * plane);
     const mean = values.reduce((sum, value) => sum + value, 0) / plane;
-    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / plane;
+    const variance = sumOfSquares(values, mean) / plane;
     const factor = gamma[row % channels]! / Math.sqrt(variance + epsilon);
     for (let i = 0; i < plane; i++) y[row * plane + i] = (values[i]! - mean) * factor + beta[row % channels]!;
   }
@@ -53,7 +58,7 @@ export const layerNormalization: Kernel = (node, inputs) => {
   for (let from = 0; from < y.length; from += size) {
     const values = x.data.subarray(from, from + size);
     const mean = values.reduce((sum, value) => sum + value, 0) / size;
-    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / size;
+    const variance = sumOfSquares(values, mean) / size;
     const factor = 1 / Math.sqrt(variance + epsilon);
     for (let i = 0; i < size; i++) {
       const at = i % gamma.length;
@@ -83,7 +88,7 @@ export const lrn: Kernel = (node, inputs) => {
       for (let i = 0; i < plane; i++) {
         let sum = 0;
         for (let k = Math.max(0, c - before); k <= Math.min(channels - 1, c + after); k++)
-          sum += x.data[(n * channels + k) * plane + i]! ** 2;
+          sum += square(x.data[(n * channels + k) * plane + i]!);
         const at = (n * channels + c) * plane + i;
         y[at] = x.data[at]! / pow(bias + (alpha / size) * sum, beta);
       }
