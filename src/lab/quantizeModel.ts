@@ -232,7 +232,6 @@ async function layerReports(
   return analyzeLayers({ float, quantized, recipe, executor, samples, kernels: executable.kernels, signal });
 }
 
- 
 async function* emptySamples(): AsyncGenerator<Batch, void, undefined> {
   yield* [];
 }

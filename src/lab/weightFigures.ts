@@ -37,7 +37,10 @@ function dequantized({ data, scales, zeroPoints, axis }: QuantizedConstant): Flo
   });
 }
 
-/** Largest over smallest of the channels' largest magnitudes; channels of zeros count for nothing. */
+/** Channels this much smaller than the largest are dead: whatever scale they get, they add nothing. */
+const DEAD = 2 ** -24;
+
+/** Largest over smallest of the channels' largest magnitudes, dead channels aside. */
 function channelSpread(weights: Float32Array, shape: readonly number[], axis: number): number {
   const inner = rowMajorStrides(shape)[axis] ?? 1;
   const channels = shape[axis] ?? 1;
@@ -46,6 +49,7 @@ function channelSpread(weights: Float32Array, shape: readonly number[], axis: nu
     const channel = Math.floor(i / inner) % channels;
     largest[channel] = Math.max(largest[channel] ?? 0, Math.abs(weights[i] ?? 0));
   }
-  const alive = largest.filter((magnitude) => magnitude > 0);
-  return alive.length === 0 ? 1 : alive.reduce((a, b) => Math.max(a, b)) / alive.reduce((a, b) => Math.min(a, b));
+  const top = largest.reduce((a, b) => Math.max(a, b), 0);
+  const smallest = largest.reduce((low, magnitude) => (magnitude > top * DEAD ? Math.min(low, magnitude) : low), top);
+  return smallest === 0 ? 1 : top / smallest;
 }

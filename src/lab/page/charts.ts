@@ -4,7 +4,7 @@ import { html, type Markup } from './markup.ts';
 
 /** Signal-to-noise ratios are drawn from 0 to this; int8 reaches about 50. */
 const FULL_DB = 50;
-const BAR_WIDTH = 72;
+const BAR_WIDTH = 56;
 
 /** Classes of a level, worst first: what is below the bound is drawn so. */
 const levels = [

@@ -15,10 +15,10 @@ export const style = `
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+main { max-width: 72rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
 h1 { font-size: 1.5rem; margin: 0 0 1rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2.5rem 0 0.75rem; }
-p { margin: 0.5rem 0; }
+p { margin: 0.5rem 0; max-width: 46rem; }
 .soft, figcaption, .none { color: var(--soft); }
 .verdict { border: 1px solid var(--edge); border-left-width: 6px; border-radius: 6px; padding: 1rem 1.25rem; }
 .verdict strong { display: block; font-size: 1.15rem; }
