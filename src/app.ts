@@ -15,7 +15,7 @@ import {
   type EngineFacts,
   type HttpServices,
 } from './http/index.ts';
-import { openQueue, startWorkerProcess, type EmbeddedQueue, type FloatServer } from './jobs/index.ts';
+import { JobWorker, openQueue, startWorkerProcess, type EmbeddedQueue, type FloatServer } from './jobs/index.ts';
 import { pageAssets } from './page/index.ts';
 import { addGauge, createMetrics, InferenceService, PreflightChecker, type Metrics } from './serving/index.ts';
 import { openStore } from './store/index.ts';
@@ -190,4 +190,18 @@ function warmResults(queue: EmbeddedQueue, serving: InferenceService, stopping: 
       .catch(() => undefined)
       .finally(() => followed.delete(id));
   });
+}
+
+/** The worker alone, beside a service on the same data directory. */
+export async function startWorker(config: Config): Promise<{ stop(): Promise<void> }> {
+  const log = pino({ level: config.logLevel }, pino.destination(STANDARD_ERROR));
+  const worker = await JobWorker.start(
+    { dataDir: config.dataDir },
+    {
+      onIncident: ({ what, stack }) => {
+        log.error({ stack }, what);
+      },
+    },
+  );
+  return worker;
 }

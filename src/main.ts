@@ -1,3 +1,6 @@
+import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
+import { AppError } from './base/index.ts';
 import { ConfigError, configHelp, loadConfig, type Config } from './config.ts';
 
 /** Entry of the service process. The only file of the service that touches `process`. */
@@ -21,6 +24,25 @@ function readConfig(): Config | undefined {
   }
 }
 
+/** Compiled code is kept between starts, for this thread and, by the environment, for threads and processes of ours. */
+function keepCompiledCode(dataDir: string): void {
+  process.env['NODE_COMPILE_CACHE'] ??= join(dataDir, 'compiled');
+  enableCompileCache(process.env['NODE_COMPILE_CACHE']);
+}
+
+/** Ends in order at the first signal; by force when that takes too long. */
+function stopOnSignal(stopAll: () => Promise<void>): void {
+  const stop = () => {
+    setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
+    void stopAll().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
 async function serve(config: Config): Promise<void> {
   const { createService } = await import('./app.ts');
   const service = await createService(config, {
@@ -28,20 +50,28 @@ async function serve(config: Config): Promise<void> {
     v8: process.versions.v8,
     platform: `${process.platform} ${process.arch}`,
   });
-  const stop = () => {
-    setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
-    void service.stop().then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
-  };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  stopOnSignal(() => service.stop());
   const url = await service.app.listen({ host: config.host, port: config.port });
   if (service.newToken !== undefined)
     process.stdout.write(`Admin token, shown only now (send it as Authorization: Bearer): ${service.newToken}\n`);
   process.stdout.write(`Octet is ready at ${url}\n`);
 }
 
+async function work(config: Config): Promise<void> {
+  const { startWorker } = await import('./app.ts');
+  const worker = await startWorker(config);
+  stopOnSignal(() => worker.stop());
+  process.stdout.write(`Octet worker is ready on ${config.dataDir}\n`);
+}
+
 const config = readConfig();
-if (config !== undefined) await serve(config);
+if (config !== undefined) {
+  keepCompiledCode(config.dataDir);
+  try {
+    await (config.role === 'worker' ? work(config) : serve(config));
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    process.stderr.write(`Octet cannot start: ${error.message}\n`);
+    process.exit(1);
+  }
+}

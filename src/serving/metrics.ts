@@ -44,11 +44,6 @@ export function createMetrics() {
       labelNames: ['code'] as const,
       registers,
     }),
-    pending: new Gauge({
-      name: 'octet_inference_pending',
-      help: 'Inference requests waiting for a thread',
-      registers,
-    }),
     loadedModels: new Gauge({ name: 'octet_loaded_models', help: 'Versions loaded in the engine', registers }),
     loadedBytes: new Gauge({
       name: 'octet_loaded_model_bytes',

@@ -26,14 +26,12 @@ export interface ModelFile {
 
 export interface RunResult {
   readonly outputs: TensorMap;
-  readonly queueMs: number;
   readonly computeMs: number;
 }
 
 interface Task {
   readonly key: string;
   readonly feeds: TensorMap;
-  readonly arrivedAt: number;
   readonly resolve: (result: RunResult) => void;
   readonly reject: (error: unknown) => void;
   dispose: () => void;
@@ -122,7 +120,7 @@ export class InferencePool {
         new AppError('INFERENCE_QUEUE_FULL', `${this.#queue.length} inference requests are waiting; try again later.`),
       );
     return new Promise((resolve, reject) => {
-      const task: Task = { key, feeds, arrivedAt: performance.now(), resolve, reject, dispose: () => undefined };
+      const task: Task = { key, feeds, resolve, reject, dispose: () => undefined };
       this.#queue.push(task);
       this.#watch(task, signal);
       this.#dispatch();
@@ -219,8 +217,6 @@ export class InferencePool {
         if (source === undefined) throw new AppError('VERSION_NOT_READY', 'The version was unloaded.');
         await this.#loadInto(slot, task.key, await shareable(source));
       }
-      const startedAt = performance.now();
-      const queueMs = startedAt - task.arrivedAt;
       const { outputs, computeMs } = await slot.thread.call(
         { kind: 'run', key: task.key, feeds: task.feeds },
         {
@@ -228,7 +224,7 @@ export class InferencePool {
           transfer: transferables(task.feeds),
         },
       );
-      task.resolve({ outputs, queueMs, computeMs });
+      task.resolve({ outputs, computeMs });
     } catch (error) {
       task.reject(error);
     }

@@ -5,7 +5,7 @@ import type { Store, VersionRecord } from '../store/index.ts';
 import type { TensorMap } from '../tensor/index.ts';
 import { checkFeeds } from './inputs.ts';
 import { ModelCache, type LoadState } from './modelCache.ts';
-import type { Metrics, StageTimes } from './metrics.ts';
+import { addGauge, type Metrics, type StageTimes } from './metrics.ts';
 import { InferencePool } from './pool.ts';
 import { selectVersion } from './routing.ts';
 import { Statistics } from './statistics.ts';
@@ -67,6 +67,11 @@ export class InferenceService {
         this.metrics.threadRestarts.inc();
       },
     });
+    addGauge(
+      this.metrics,
+      { name: 'octet_inference_pending', help: 'Inference requests waiting for a thread', labelNames: [] },
+      async () => [{ labels: {}, value: this.#pool.waiting }],
+    );
     this.#cache = new ModelCache(this.#pool, store.artifacts, {
       budgetBytes: options.memoryBytes,
       metrics: this.metrics,
@@ -170,9 +175,13 @@ export class InferenceService {
   }
 
   async #run(version: VersionRecord, feeds: TensorMap, signal: AbortSignal | undefined) {
-    this.metrics.pending.set(this.#pool.waiting);
-    if (version.kind === 'int8') return this.#cache.using(version, (key) => this.#pool.run(key, feeds, signal));
-    return this.#runFloat(version, feeds, signal);
+    const start = performance.now();
+    const { outputs, computeMs } =
+      version.kind === 'int8'
+        ? await this.#cache.using(version, (key) => this.#pool.run(key, feeds, signal))
+        : await this.#runFloat(version, feeds, signal);
+    // Loading on first use, waiting for a thread or the worker process, and the way there and back.
+    return { outputs, computeMs, queueMs: Math.max(0, performance.now() - start - computeMs) };
   }
 
   /** The worker process queues on its own; here only the number of requests under way is bounded. */
@@ -183,13 +192,10 @@ export class InferenceService {
         `${this.#floatsPending} float inference requests are waiting; try again later.`,
       );
     this.#floatsPending++;
-    const start = performance.now();
     const timeout = AbortSignal.timeout(this.#options.timeoutMs);
     const ended = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
     try {
-      const { outputs, computeMs } = await this.#floats.infer(version.sha256, feeds, ended);
-      // Waiting for the worker process and the way there and back.
-      return { outputs, computeMs, queueMs: Math.max(0, performance.now() - start - computeMs) };
+      return await this.#floats.infer(version.sha256, feeds, ended);
     } catch (error) {
       if (timeout.aborted)
         throw new AppError('INFERENCE_TIMEOUT', `The float inference did not finish in ${this.#options.timeoutMs} ms.`);

@@ -1,3 +1,4 @@
+import '../support/compileCache.ts';
 import { afterEach, describe, expect, it } from 'vitest';
 import { InferencePool, type PoolOptions } from '../../src/serving/pool.ts';
 import { preflight } from '../../src/serving/preflightModel.ts';

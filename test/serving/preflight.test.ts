@@ -1,3 +1,4 @@
+import '../support/compileCache.ts';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { AppError } from '../../src/base/index.ts';

@@ -158,8 +158,13 @@ const zipBombs: HostileCase[] = [
     send: () => edited(([first, ...rest]) => [{ ...(first as ZipEntry), size: 10 }, ...rest]).then(dataset),
   },
   {
-    what: 'a hundred thousand entries',
-    send: dataset(zip(Array.from({ length: 100_001 }, (_, i) => ({ name: String(i), data: Buffer.alloc(0) })))),
+    what: 'a directory of more entries than there are',
+    send: async () => {
+      const archive = await colorZip(1);
+      archive.writeUInt16LE(65_534, archive.length - 14);
+      archive.writeUInt16LE(65_534, archive.length - 12);
+      return dataset(archive);
+    },
   },
 ].map((item) => ({
   group: 'zip bombs',
@@ -167,10 +172,36 @@ const zipBombs: HostileCase[] = [
   ...item,
 }));
 
-const huge = (format: 'png' | 'webp' | 'jpeg' | 'tiff', width: number, height: number): Promise<Buffer> =>
-  sharp({ create: { width, height, channels: 3, background: 'black' }, limitInputPixels: false })
-    .toFormat(format, format === 'webp' ? { effort: 0, lossless: true } : {})
+let blackPng: Promise<Buffer> | undefined;
+
+/** 64 million black pixels in 200 KB. */
+function hugePng(): Promise<Buffer> {
+  blackPng ??= sharp({
+    create: { width: 8_000, height: 8_000, channels: 3, background: 'black' },
+    limitInputPixels: false,
+  })
+    .png({ compressionLevel: 1 })
     .toBuffer();
+  return blackPng;
+}
+
+/** A JPEG whose frame header claims 60,000 by 1,000. */
+async function claimingJpeg(): Promise<Buffer> {
+  const jpeg = await colorImage('red', 1, 'jpeg', 64);
+  const frame = jpeg.indexOf(Buffer.from([0xff, 0xc0]));
+  jpeg.writeUInt16BE(1_000, frame + 5);
+  jpeg.writeUInt16BE(60_000, frame + 7);
+  return jpeg;
+}
+
+/** A WebP whose key frame claims 16,383 by 16,383. */
+async function claimingWebp(): Promise<Buffer> {
+  const webp = await colorImage('red', 1, 'webp', 64);
+  const start = webp.indexOf(Buffer.from([0x9d, 0x01, 0x2a]));
+  webp.writeUInt16LE(16_383, start + 3);
+  webp.writeUInt16LE(16_383, start + 5);
+  return webp;
+}
 
 /** A PNG whose header claims more than its data holds. */
 async function claimedSize(width: number, height: number): Promise<Buffer> {
@@ -187,15 +218,15 @@ const svg = Buffer.from(
 const imageBombs: HostileCase[] = [
   {
     what: 'a black PNG of 64 million pixels to predict',
-    send: async () => ({ kind: 'predict', file: await huge('png', 8_000, 8_000) }),
+    send: async () => ({ kind: 'predict', file: await hugePng() }),
   },
   {
-    what: 'a JPEG of 60,000 by 1,000 to predict',
-    send: async () => ({ kind: 'predict', file: await huge('jpeg', 60_000, 1_000), type: 'image/jpeg' }),
+    what: 'a JPEG that claims 60,000 by 1,000 to predict',
+    send: async () => ({ kind: 'predict', file: await claimingJpeg(), type: 'image/jpeg' }),
   },
   {
-    what: 'a WebP of 16,000 by 4,000 to predict',
-    send: async () => ({ kind: 'predict', file: await huge('webp', 16_000, 4_000), type: 'image/webp' }),
+    what: 'a WebP that claims 16,383 by 16,383 to predict',
+    send: async () => ({ kind: 'predict', file: await claimingWebp(), type: 'image/webp' }),
   },
   {
     what: 'a PNG that claims two billion pixels a side',
@@ -205,7 +236,7 @@ const imageBombs: HostileCase[] = [
   { what: 'an SVG that reads a file', send: { kind: 'predict', file: svg, type: 'image/svg+xml' } },
   {
     what: 'a calibration image of 64 million pixels',
-    send: async () => quantize(zip([{ name: '0.png', data: await huge('png', 8_000, 8_000) }])),
+    send: async () => quantize(zip([{ name: '0.png', data: await hugePng() }])),
   },
 ].map((item) => ({ group: 'image bombs', answers: ['IMAGE_TOO_LARGE', 'IMAGE_MALFORMED'], ...item }) as HostileCase);
 
