@@ -244,6 +244,8 @@ class Planner {
   #isActivation(node: Node, input: string): boolean {
     if (node.domain !== '' || firstInput(node) !== input) return false;
     if (node.opType === 'Relu') return true;
+    if (node.opType === 'Min')
+      return node.inputs.length === 2 && this.#index.constant(node.inputs[1] ?? '') !== undefined;
     return node.opType === 'Clip' && node.inputs.slice(1).every((name) => name === '' || this.#index.constant(name));
   }
 

@@ -133,6 +133,7 @@ class QdqWriter {
 
   /** Whether saturation to the quantized range already keeps a value within an activation's bounds. */
   #isSuperfluous(activation: Node, params: QuantParams): boolean {
+    if (activation.opType === 'Min') return false;
     const bound = (at: number, absent: number): number => {
       const constant = this.#index.constant(activation.inputs[at] ?? '');
       return constant ? Number(constant.data[0]) : absent;
