@@ -16,3 +16,5 @@ export { reportSchema } from './report.ts';
 export type { LatencyReport, LayerReport, Report, Verdict } from './report.ts';
 export { engineRunner, executableRunner, floatRunner, onnxFileRunner, referenceRunner } from './runner.ts';
 export type { Runner } from './runner.ts';
+export { whitepaperGrid } from './whitepaper/whitepaper.ts';
+export type { GridCell, WhitepaperGrid, WhitepaperOptions } from './whitepaper/whitepaper.ts';
