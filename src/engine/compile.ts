@@ -4,7 +4,6 @@ import { runQuantized } from '../reference/index.ts';
 import { tensor, type TensorMap } from '../tensor/index.ts';
 import { dotOfTier, type DotStrategy } from './dot.ts';
 import type { Executable } from './executable.ts';
-import { checkFeeds } from './instance.ts';
 import { instantiate } from './instantiate.ts';
 import { planNetwork } from './plan/plan.ts';
 import { tierReport } from './selfTest.ts';
@@ -43,7 +42,6 @@ class ReferenceExecutable implements Executable {
   }
 
   run(feeds: TensorMap): TensorMap {
-    checkFeeds(this.#graph, feeds);
     return runQuantized(this.#graph, feeds);
   }
 

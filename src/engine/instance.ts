@@ -1,7 +1,6 @@
-import { AppError, invariant, present } from '../base/index.ts';
-import type { QuantizedGraph } from '../graph/index.ts';
-import { runOperation } from '../reference/index.ts';
-import { elementCount, formatShape, shapesEqual, type Tensor, type TensorMap } from '../tensor/index.ts';
+import { invariant, present } from '../base/index.ts';
+import { checkFeeds, runOperation } from '../reference/index.ts';
+import { elementCount, type Tensor, type TensorMap } from '../tensor/index.ts';
 import type { Executable, NodeTiming } from './executable.ts';
 import { ArenaView } from './memory.ts';
 import { heldConstants } from './plan/arena.ts';
@@ -49,9 +48,9 @@ export class Instance implements Executable {
   }
 
   run(feeds: TensorMap): TensorMap {
-    const batch = checkFeeds(this.#plan.graph, feeds);
+    const runs = checkFeeds(this.#plan.graph, feeds);
     const results = new Map<string, Tensor[]>();
-    for (let sample = 0; sample < batch; sample++) {
+    for (let sample = 0; sample < runs; sample++) {
       this.#feed(feeds, sample);
       for (const run of this.#runs) run();
       for (const name of this.#plan.graph.outputs) {
@@ -97,25 +96,6 @@ export class Instance implements Executable {
   close(): void {
     // memory and module go with the last reference to the instance
   }
-}
-
-/** The common batch of the feeds. @throws INFERENCE_INVALID */
-export function checkFeeds(graph: QuantizedGraph, feeds: TensorMap): number {
-  const batches = graph.inputs.map((name) => {
-    const value = present(graph.values.get(name), `input '${name}'`);
-    const dtype = value.kind === 'quantized' ? value.storedAs : value.dtype;
-    const feed = feeds.get(name);
-    const [batch = 1, ...rest] = feed?.shape ?? [];
-    if (feed?.dtype === dtype && batch > 0 && shapesEqual(rest, value.shape.slice(1))) return batch;
-    throw new AppError(
-      'INFERENCE_INVALID',
-      `Input '${name}' is ${feed ? `${feed.dtype} ${formatShape(feed.shape)}` : 'missing'}; it must be ${dtype} [N, ${value.shape.slice(1).join(', ')}].`,
-      { input: name },
-    );
-  });
-  const [batch = 1] = batches;
-  if (batches.every((other) => other === batch)) return batch;
-  throw new AppError('INFERENCE_INVALID', `Inputs have batches of ${batches.join(', ')}; all must be equal.`, {});
 }
 
 function joinSamples(parts: readonly Tensor[]): Tensor {

@@ -3,5 +3,5 @@ export { referenceExecutor } from './referenceExecutor.ts';
 export { nearestEven, requantize } from './requantize.ts';
 export { hasKernel, runNode } from './runNode.ts';
 export { runOperation } from './runOperation.ts';
-export { inputsOf, runQuantized } from './runQuantized.ts';
+export { checkFeeds, inputsOf, runQuantized } from './runQuantized.ts';
 export type { RunQuantizedOptions } from './runQuantized.ts';

@@ -15,7 +15,7 @@ export interface RunQuantizedOptions {
  * @throws INFERENCE_INVALID where a feed is missing or does not fit
  */
 export function runQuantized(graph: QuantizedGraph, feeds: TensorMap, options: RunQuantizedOptions = {}): TensorMap {
-  const samples = Array.from({ length: runsOf(graph, feeds) }, (_, index) =>
+  const samples = Array.from({ length: checkFeeds(graph, feeds) }, (_, index) =>
     runSample(graph, sampleFeeds(graph, feeds, index), options),
   );
   return new Map(
@@ -26,8 +26,10 @@ export function runQuantized(graph: QuantizedGraph, feeds: TensorMap, options: R
 /**
  * How many times the graph runs: the feeds' batch over the batch that the graph is made for, which is 1 but for a file
  * that fixes another.
+ *
+ * @throws INFERENCE_INVALID where a feed is missing or does not fit
  */
-function runsOf(graph: QuantizedGraph, feeds: TensorMap): number {
+export function checkFeeds(graph: QuantizedGraph, feeds: TensorMap): number {
   const runs = graph.inputs.map((name) => {
     const value = present(graph.values.get(name), `input '${name}'`);
     const dtype = value.kind === 'quantized' ? value.storedAs : value.dtype;

@@ -56,7 +56,8 @@ function order(large: QuantizedValue, small: QuantizedValue, y: QuantizedValue, 
   if (!shapesEqual(large.shape, y.shape)) return undefined;
   if (shapesEqual(small.shape, y.shape)) return 'same';
   const pixel = layout.kind === 'nhwc' && layout.height * layout.width === 1;
-  return pixel && small.shape.length === 4 && small.shape[1] === y.shape[1] ? 'perPixel' : undefined;
+  const image = y.shape.length === 4 && y.shape[0] === 1;
+  return pixel && image && small.shape.length === 4 && small.shape[1] === y.shape[1] ? 'perPixel' : undefined;
 }
 
 interface Operand {

@@ -7,10 +7,13 @@ import { physicalOffsets, roundUp } from '../plan/layout.ts';
 import type { KernelPlanner, PlanContext, WasmStep } from '../plan/step.ts';
 import { bytesOf } from './requantize.ts';
 
-/** A byte that no input holds: padding of a Pad node, or of the layout. */
-const FILL = -1;
+/** A byte that no element of the output lies in: padding of the layout, where any byte will do. */
+const ANY = -1;
 
-/** Where each byte of the output comes from: input `operand`, byte `offset` of it; operand −1 is the zero point. */
+/** A byte that a Pad node adds. */
+const PAD = -2;
+
+/** Where each byte of the output comes from: input `operand`, byte `offset` of it; or `operand` is ANY or PAD. */
 interface Moves {
   readonly operands: Int32Array;
   readonly offsets: Int32Array;
@@ -26,16 +29,18 @@ export const planMove: KernelPlanner = (operation, context) => {
   const moves = movesOf(operation, sources, context);
   if (!moves) return undefined;
   const output = present(context.layouts.get(operation.output), operation.output);
-  const value = context.graph.values.get(operation.output);
-  invariant(value?.kind === 'quantized', `'${operation.output}' is not quantized`);
   const blocks = wholeBlocks(moves);
-  return moveStep(operation, sources, {
-    moves,
-    blocks,
-    byteLength: roundUp(output.byteLength, 16),
-    zeroPoint: value.zeroPoint,
-  });
+  const fill = fillOf(operation, context);
+  return moveStep(operation, sources, { moves, blocks, byteLength: roundUp(output.byteLength, 16), fill });
 };
+
+/** The byte that a Pad node adds: its constant, or the zero point, which is real 0. */
+function fillOf(operation: LayoutOperation | ConcatOperation, { graph }: PlanContext): number {
+  const value = graph.values.get(operation.output);
+  invariant(value?.kind === 'quantized', `'${operation.output}' is not quantized`);
+  const [, , name = ''] = operation.kind === 'layout' && operation.node.opType === 'Pad' ? operation.node.inputs : [];
+  return name === '' ? value.zeroPoint : Number(present(graph.constants.get(name), name).data[0]);
+}
 
 function movesOf(
   operation: LayoutOperation | ConcatOperation,
@@ -66,10 +71,13 @@ function movesOf(
   const layout = present(context.layouts.get(operation.output), operation.output);
   const target = physicalOffsets(layout, elements.length);
   const bytes = roundUp(layout.byteLength, 16);
-  const moves = { operands: new Int32Array(bytes).fill(FILL), offsets: new Int32Array(bytes).fill(FILL) };
+  const moves = { operands: new Int32Array(bytes).fill(ANY), offsets: new Int32Array(bytes) };
   for (let index = 0; index < elements.length; index++) {
     const element = elements[index]!;
-    if (element < 0) continue;
+    if (element === PAD) {
+      moves.operands[target[index]!] = PAD;
+      continue;
+    }
     let operand = starts.length - 1;
     while (starts[operand]! > element) operand--;
     moves.operands[target[index]!] = operand;
@@ -78,7 +86,7 @@ function movesOf(
   return moves;
 }
 
-/** The operator on numbered elements; −1 where it pads. */
+/** The operator on numbered elements; PAD where it adds one. */
 function runOnNumbers(
   operation: LayoutOperation | ConcatOperation,
   numbered: readonly Tensor[],
@@ -101,7 +109,7 @@ function runOnNumbers(
     if (index === 0) return numbered[0];
     return name === '' ? undefined : context.graph.constants.get(name);
   });
-  if (node.opType === 'Pad') operands[2] = tensor('int32', [], Int32Array.of(FILL));
+  if (node.opType === 'Pad') operands[2] = tensor('int32', [], Int32Array.of(PAD));
   return numbersOf(runNode(node, operands)[operation.outputIndex]);
 }
 
@@ -110,22 +118,23 @@ function numbersOf(result: Tensor | undefined): Int32Array {
   return result.data;
 }
 
-/** Source of each 16-byte block, or undefined if some block is not whole. Padding bytes fit anywhere. */
+/** Source of each 16-byte block, or undefined if some block is not of one source. */
 function wholeBlocks({ operands, offsets }: Moves): Moves | undefined {
   const count = operands.length / 16;
-  const blocks = { operands: new Int32Array(count).fill(FILL), offsets: new Int32Array(count) };
+  const blocks = { operands: new Int32Array(count).fill(ANY), offsets: new Int32Array(count) };
   for (let block = 0; block < count; block++) {
     for (let lane = 0; lane < 16; lane++) {
       const at = block * 16 + lane;
-      if (operands[at] === FILL) continue;
+      if (operands[at] === ANY) continue;
       const start = offsets[at]! - lane;
-      if (blocks.operands[block] === FILL && lane === 0) {
+      if (lane === 0) {
         blocks.operands[block] = operands[at]!;
         blocks.offsets[block] = start;
-      } else if (blocks.operands[block] !== operands[at] || blocks.offsets[block] !== start) return undefined;
+      } else if (blocks.operands[block] !== operands[at]) return undefined;
+      else if (operands[at] !== PAD && blocks.offsets[block] !== start) return undefined;
     }
   }
-  // a block of padding alone is filled; a block that begins with padding is not whole
+  // a block that begins with padding of the layout and goes on with elements is not whole
   return blocks;
 }
 
@@ -133,11 +142,12 @@ interface MovePlan {
   readonly moves: Moves;
   readonly blocks: Moves | undefined;
   readonly byteLength: number;
-  readonly zeroPoint: number;
+  /** The byte of PAD. */
+  readonly fill: number;
 }
 
 function moveStep(operation: LayoutOperation | ConcatOperation, sources: readonly string[], plan: MovePlan): WasmStep {
-  const { blocks, moves, byteLength, zeroPoint } = plan;
+  const { blocks, moves, byteLength, fill } = plan;
   const chosen = blocks ?? moves;
   const count = chosen.operands.length;
   const table = new Int32Array(count);
@@ -151,13 +161,13 @@ function moveStep(operation: LayoutOperation | ConcatOperation, sources: readonl
     emit: (module, place) => {
       for (let index = 0; index < count; index++) {
         const operand = chosen.operands[index]!;
-        table[index] = operand === FILL ? place.scratch : place.address(sources[operand]!) + chosen.offsets[index]!;
+        table[index] = operand < 0 ? place.scratch : place.address(sources[operand]!) + chosen.offsets[index]!;
       }
       return module.function(['i'], [], (f) => {
         const arena = f.parameter(0);
         const [counter, to] = f.locals('i', 2) as [Local, Local];
         const [tableAt = 0] = place.constants;
-        f.get(arena).i32(zeroPoint).op('i8x16.splat').op('v128.store', { offset: place.scratch });
+        f.get(arena).i32(fill).op('i8x16.splat').op('v128.store', { offset: place.scratch });
         f.get(arena).i32(place.address(operation.output)).op('i32.add').set(to);
         const width = blocks ? 16 : 1;
         invariant(byteLength === count * width, 'a move covers its output');

@@ -15,18 +15,20 @@ export function paddedInput(input: NhwcLayout, pads: readonly [number, number, n
   const height = input.height + top + bottom;
   const width = input.width + left + right;
   const padded = pads.some((pad) => pad > 0);
+  // each row is filled up to the first pixel of the next, the last one too
+  const bytes = (height * width + left) * input.channelStride;
   return {
     height,
     width,
     pixelBytes: input.channelStride,
-    scratchBytes: padded ? Math.ceil((height * width * input.channelStride + 64) / 64) * 64 : 0,
+    scratchBytes: padded ? Math.ceil((bytes + 64) / 64) * 64 : 0,
   };
 }
 
 /**
  * Copies the input into scratch with `fill` around it, and returns the local that holds the address to read from.
  *
- *   fill top rows; for each row: fill left, copy the row, fill right; fill bottom rows
+ *   fill top rows and left; for each row: copy the row, fill right and the next left; fill bottom rows
  */
 export function emitPaddedInput(
   f: FunctionBuilder,
@@ -62,11 +64,7 @@ export function emitPaddedInput(
     f.get(to).i32(row).op('i32.add').set(to);
     fill((left + right) * pixel);
   });
-  // after the last row the right and the next left padding are written; what is left is the bottom
-  f.get(to)
-    .i32(left * pixel)
-    .op('i32.sub')
-    .set(to);
-  fill(bottom * paddedRow + left * pixel);
+  // the left padding of the row after the last is there; the bottom goes on behind it
+  fill(bottom * paddedRow);
   return start;
 }

@@ -44,6 +44,8 @@ function planFullyConnected(operation: FullyConnectedOperation, context: PlanCon
   const [, depth = 1] = shape;
   const input = context.layouts.get(operation.input);
   if (input?.kind !== 'nhwc' || input.height * input.width !== 1 || input.channels !== depth) return undefined;
+  const output = context.layouts.get(operation.output);
+  if (output?.kind === 'nhwc' && output.height * output.width !== 1) return undefined;
   const geometry: Geometry = { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
   return planProduct(operation, geometry, (n, k) => data[n * depth + k], context);
 }

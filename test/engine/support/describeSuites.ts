@@ -1,0 +1,14 @@
+import fc from 'fast-check';
+import { describe, it } from 'vitest';
+import { suites } from '../../suites/index.ts';
+import { expectSameBits, type Runner } from './sameBits.ts';
+
+/** All suites on one runner; `share` of the runs where another runner emits nearly the same code. */
+export function describeSuites(title: string, runner: Runner, share = 1): void {
+  describe(title, () => {
+    it.each(suites.map((suite) => [suite.name, suite] as const))('%s equals the reference', (_, suite) => {
+      const property = fc.property(suite.problems, (problem) => expectSameBits(problem, runner));
+      fc.assert(property, { numRuns: Math.ceil(suite.runs * share) });
+    });
+  });
+}

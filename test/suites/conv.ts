@@ -1,0 +1,146 @@
+import fc from 'fast-check';
+import { seededRandom } from '../../src/base/index.ts';
+import type { Clamp, ConvOperation } from '../../src/graph/index.ts';
+import {
+  asInt8,
+  batches,
+  bytes,
+  clamps,
+  graphOf,
+  problemOf,
+  quantized,
+  seeds,
+  upTo,
+  type ExpectedKernel,
+  type Problem,
+  type Suite,
+} from './problem.ts';
+import { randomWeights, weightKinds, type WeightKind } from './weights.ts';
+
+export interface ConvSizes {
+  readonly group: number;
+  /** Input and output channels of a group. */
+  readonly perGroup: readonly [number, number];
+  readonly kernel: readonly [number, number];
+  readonly strides: readonly [number, number];
+  readonly dilations: readonly [number, number];
+  readonly pads: readonly [number, number, number, number];
+  readonly size: readonly [number, number];
+  readonly zeroPoints: readonly [number, number];
+  readonly clamp: Clamp;
+  readonly weights: WeightKind;
+  readonly signed: boolean;
+  readonly batch: number;
+  readonly seed: number;
+}
+
+const pair = <T>(one: fc.Arbitrary<T>): fc.Arbitrary<[T, T]> => fc.tuple(one, one);
+const pad = fc.integer({ min: 0, max: 3 });
+
+const common = {
+  zeroPoints: pair(bytes),
+  clamp: clamps,
+  weights: weightKinds,
+  signed: fc.boolean(),
+  batch: batches,
+  seed: seeds,
+};
+
+const windows = {
+  kernel: pair(upTo(4)),
+  strides: pair(upTo(3)),
+  dilations: pair(fc.constantFrom(1, 1, 2, 3)),
+  pads: fc.tuple(pad, pad, pad, pad),
+  size: fc.tuple(upTo(9), upTo(11)),
+};
+
+const pointwise = {
+  kernel: fc.constant([1, 1] as const),
+  strides: pair(upTo(2)),
+  dilations: fc.constant([1, 1] as const),
+  pads: fc.constant([0, 0, 0, 0] as const),
+  size: fc.tuple(upTo(6), upTo(11)),
+};
+
+/** Gemm runs groups of few channels densely; the kernel's name ends with its arithmetic. */
+export const gemmKernel =
+  (kind: 'conv' | 'fullyConnected', { asymmetric }: WeightKind): ExpectedKernel =>
+  (dot) =>
+    new RegExp(String.raw`^${kind}\.gemm\d+x\d+\.${asymmetric ? 'pairs' : dot}\b`);
+
+function kernelOf({ group, perGroup, weights }: ConvSizes): ExpectedKernel {
+  const depthwise = perGroup[0] === 1 && perGroup[1] === 1;
+  if (depthwise && group === 1) return () => /^conv\.(gemm|depthwise)/;
+  if (depthwise) return () => /^conv\.depthwise/;
+  return group > 8 ? () => /^reference\.conv$/ : gemmKernel('conv', weights);
+}
+
+const fits = ({ kernel, dilations, pads, size }: ConvSizes): boolean =>
+  [0, 1].every((d) => size[d]! + pads[d]! + pads[d + 2]! > (kernel[d]! - 1) * dilations[d]!);
+
+export function convProblem(sizes: ConvSizes): Problem {
+  const { group, perGroup, kernel, strides, dilations, pads, size, zeroPoints, clamp } = sizes;
+  const random = seededRandom(sizes.seed);
+  const [inChannels, outChannels] = [group * perGroup[0], group * perGroup[1]];
+  const out = [0, 1].map(
+    (d) => Math.floor((size[d]! + pads[d]! + pads[d + 2]! - (kernel[d]! - 1) * dilations[d]! - 1) / strides[d]!) + 1,
+  );
+  const operation: ConvOperation = {
+    ...{ kind: 'conv', name: 'conv', input: 'x', output: 'y', strides, dilations, pads, group, clamp },
+    weights: randomWeights([outChannels, perGroup[0], ...kernel], outChannels, sizes.weights, {
+      zeroPoint: zeroPoints[0],
+      random,
+    }),
+  };
+  const x = quantized([1, inChannels, ...size], zeroPoints[0]);
+  const y = quantized([1, outChannels, ...out], zeroPoints[1]);
+  const values = sizes.signed ? { x: asInt8(x), y: asInt8(y) } : { x, y };
+  return problemOf({
+    graph: graphOf([operation], values, { inputs: ['x'], outputs: ['y'] }),
+    kernels: { conv: kernelOf(sizes) },
+    random,
+    batch: sizes.batch,
+    sizes,
+  });
+}
+
+const problems = (sizes: fc.Arbitrary<ConvSizes>): fc.Arbitrary<Problem> => sizes.filter(fits).map(convProblem);
+
+const one = fc.constant(1);
+
+/** Convolutions of every form. */
+export const convSuites: readonly Suite[] = [
+  {
+    name: 'pointwise convolution',
+    problems: problems(fc.record({ group: one, perGroup: pair(upTo(50)), ...pointwise, ...common })),
+    runs: 40,
+  },
+  {
+    name: 'dense convolution',
+    problems: problems(fc.record({ group: one, perGroup: pair(upTo(36)), ...windows, ...common })),
+    runs: 50,
+  },
+  {
+    name: 'convolution of an image of few channels',
+    problems: problems(fc.record({ group: one, perGroup: fc.tuple(upTo(4), upTo(20)), ...windows, ...common })),
+    runs: 30,
+  },
+  {
+    name: 'grouped convolution',
+    problems: problems(
+      fc.record({ group: fc.integer({ min: 2, max: 10 }), perGroup: pair(upTo(6)), ...windows, ...common }),
+    ),
+    runs: 30,
+  },
+  {
+    name: 'depthwise convolution',
+    problems: problems(
+      fc.record({
+        ...{ group: upTo(50), perGroup: fc.constant([1, 1] as const), ...windows, ...common },
+        kernel: fc.oneof(fc.constantFrom([3, 3] as const, [5, 5] as const), pair(upTo(5))),
+        size: fc.tuple(upTo(12), upTo(14)),
+      }),
+    ),
+    runs: 50,
+  },
+];

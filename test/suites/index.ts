@@ -1,0 +1,20 @@
+import { convSuites } from './conv.ts';
+import { convertSuites } from './convert.ts';
+import { binarySuite, tableSuite } from './elementwise.ts';
+import { fullyConnectedSuite } from './fullyConnected.ts';
+import { moveSuites } from './move.ts';
+import { networkSuite } from './network.ts';
+import { poolSuites } from './pool.ts';
+import type { Suite } from './problem.ts';
+
+/** Everything that an engine has to compute with the reference's bits. */
+export const suites: readonly Suite[] = [
+  ...convSuites,
+  fullyConnectedSuite,
+  binarySuite,
+  tableSuite,
+  ...poolSuites,
+  ...moveSuites,
+  ...convertSuites,
+  networkSuite,
+];

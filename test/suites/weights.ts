@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import type { Random } from '../../src/base/index.ts';
+import type { QuantizedWeights } from '../../src/graph/index.ts';
+import { integerOf } from './problem.ts';
+
+/**
+ * How large multipliers are:
+ *   usual   results spread over the bytes
+ *   ties    powers of two: many sums end in exactly one half
+ *   tiny    everything rounds to the zero point; denormal numbers too
+ *   huge    everything saturates, beyond what float32 counts in integers
+ *   bound   the largest for which the sum, scaled, is known to stay within ±2²²
+ *   mixed   one of the above for each channel
+ */
+const regimes = ['usual', 'ties', 'tiny', 'huge', 'bound', 'mixed'] as const;
+type Regime = (typeof regimes)[number];
+
+export interface WeightKind {
+  readonly regime: Regime;
+  readonly asymmetric: boolean;
+  /** Bias as large as int32 sums allow, or of the size of the sums. */
+  readonly bias: 'moderate' | 'edge';
+}
+
+export const weightKinds: fc.Arbitrary<WeightKind> = fc.record({
+  regime: fc.constantFrom(...regimes),
+  asymmetric: fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+  bias: fc.constantFrom('moderate', 'moderate', 'edge'),
+});
+
+/** Random weights [channels, …]; `channels` is the number of biases, `taps` the weights that meet in one sum. */
+export function randomWeights(
+  shape: readonly number[],
+  channels: number,
+  kind: WeightKind,
+  input: { readonly zeroPoint: number; readonly random: Random },
+): QuantizedWeights {
+  const { random, zeroPoint } = input;
+  const count = shape.reduce((product, size) => product * size, 1);
+  const taps = count / channels;
+  const each = <T>(make: () => T): T[] => Array.from({ length: channels }, make);
+  const zeroPoints = Int32Array.from(each(() => (kind.asymmetric ? integerOf(random, -128, 127) : 0)));
+  const most = taps * 255 * 255;
+  const reach = kind.bias === 'edge' ? 2 ** 31 - 1 - most : 20_000;
+  const bias = Int32Array.from(each(() => (kind.bias === 'edge' && random() < 0.5 ? 1 : random() * 2 - 1) * reach));
+  const multipliers = Float32Array.from({ length: channels }, (_, channel) => {
+    const largest = Math.max(zeroPoint, 255 - zeroPoint) * (Math.abs(zeroPoints[channel]!) + 128) * taps;
+    return multiplierOf(kind.regime, largest + Math.abs(bias[channel]!), taps, random);
+  });
+  return {
+    data: Int8Array.from({ length: count }, () => integerOf(random, kind.asymmetric ? -128 : -127, 127)),
+    shape,
+    zeroPoints,
+    scales: new Float32Array(channels).fill(1),
+    bias,
+    multipliers,
+  };
+}
+
+function multiplierOf(regime: Regime, largest: number, taps: number, random: Random): number {
+  const usual = (255 / (8_000 * Math.sqrt(taps))) * (0.25 + random());
+  switch (regime) {
+    case 'usual':
+      return usual;
+    case 'ties':
+      return 2 ** Math.round(Math.log2(usual));
+    case 'tiny':
+      return random() < 0.5 ? random() * 2 ** -30 : 1e-41 * (1 + random());
+    case 'huge':
+      return 2 ** integerOf(random, 4, 60) * (1 + random());
+    case 'bound':
+      return floorFloat32(2 ** 22 / largest);
+    case 'mixed':
+      return multiplierOf(regimes[integerOf(random, 0, 4)]!, largest, taps, random);
+  }
+}
+
+/** The largest float32 that is not above x. */
+function floorFloat32(x: number): number {
+  const near = Math.fround(x);
+  if (near <= x) return near;
+  const bits = new Int32Array(Float32Array.of(near).buffer);
+  bits[0] = bits[0]! - 1;
+  return new Float32Array(bits.buffer)[0]!;
+}
