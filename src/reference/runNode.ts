@@ -3,15 +3,20 @@ import type { Node } from '../graph/index.ts';
 import type { Tensor } from '../tensor/index.ts';
 import type { Kernel } from './kernel.ts';
 import { binaryKernels, where } from './operators/binary.ts';
+import { cast } from './operators/cast.ts';
 import { conv } from './operators/conv.ts';
 import { convTranspose } from './operators/convTranspose.ts';
-import * as layout from './operators/layout.ts';
+import { constantOfShape, range, shapeOf, size } from './operators/generate.ts';
 import { gemm, matMul } from './operators/matmul.ts';
 import { batchNormalization, instanceNormalization, layerNormalization, lrn } from './operators/normalization.ts';
+import { depthToSpace, spaceToDepth, transpose } from './operators/permute.ts';
 import { averagePool, globalAveragePool, globalMaxPool, maxPool } from './operators/pool.ts';
-import { microsoftKernels, quantizationKernels } from './operators/quantization.ts';
+import { microsoftKernels, quantizationKernels } from './operators/qLinear.ts';
 import { argMax, argMin, logSoftmax, reduceKernels, softmax } from './operators/reduce.ts';
+import { expand, pad, tile } from './operators/repeat.ts';
 import { resize } from './operators/resize.ts';
+import { concat, gather, slice, split } from './operators/select.ts';
+import { dropout, flatten, identity, reshape, squeeze, unsqueeze } from './operators/shape.ts';
 import { clip, pRelu, unaryKernels } from './operators/unary.ts';
 
 const onnxKernels: Readonly<Record<string, Kernel>> = {
@@ -39,27 +44,27 @@ const onnxKernels: Readonly<Record<string, Kernel>> = {
   ArgMax: argMax,
   ArgMin: argMin,
   Resize: resize,
-  Reshape: layout.reshape,
-  Flatten: layout.flatten,
-  Squeeze: layout.squeeze,
-  Unsqueeze: layout.unsqueeze,
-  Transpose: layout.transpose,
-  Slice: layout.slice,
-  Split: layout.split,
-  Concat: layout.concat,
-  Gather: layout.gather,
-  Pad: layout.pad,
-  Expand: layout.expand,
-  Tile: layout.tile,
-  DepthToSpace: layout.depthToSpace,
-  SpaceToDepth: layout.spaceToDepth,
-  Shape: layout.shapeOf,
-  Size: layout.size,
-  ConstantOfShape: layout.constantOfShape,
-  Range: layout.range,
-  Cast: layout.cast,
-  Identity: layout.identity,
-  Dropout: layout.dropout,
+  Reshape: reshape,
+  Flatten: flatten,
+  Squeeze: squeeze,
+  Unsqueeze: unsqueeze,
+  Transpose: transpose,
+  Slice: slice,
+  Split: split,
+  Concat: concat,
+  Gather: gather,
+  Pad: pad,
+  Expand: expand,
+  Tile: tile,
+  DepthToSpace: depthToSpace,
+  SpaceToDepth: spaceToDepth,
+  Shape: shapeOf,
+  Size: size,
+  ConstantOfShape: constantOfShape,
+  Range: range,
+  Cast: cast,
+  Identity: identity,
+  Dropout: dropout,
 };
 
 const kernelsByDomain: Readonly<Record<string, Readonly<Record<string, Kernel>>>> = {

@@ -11,7 +11,7 @@ import { tensor, type Tensor } from '../tensor/index.ts';
 import { convInt8, convTransposeInt8, fullyConnectedFloat, fullyConnectedInt8 } from './operations/conv.ts';
 import { binaryInt8, dequantizeInt8, quantizeInt8 } from './operations/elementwise.ts';
 import { averagePoolInt8, maxPoolInt8 } from './operations/pool.ts';
-import { concat } from './operators/layout.ts';
+import { concat } from './operators/select.ts';
 import { runNode } from './runNode.ts';
 
 /** Reads a value of the graph: uint8 where it is quantized. */

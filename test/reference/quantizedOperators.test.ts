@@ -160,6 +160,29 @@ const others: Record<string, OperatorCase> = {
   QLinearLeakyRelu: microsoft('QLinearLeakyRelu', [...triple([4, 9], 0.05, 128), scalar(0.04), byte(20)], {
     alpha: 0.1,
   }),
+  'QLinearSoftmax along one axis': microsoft(
+    'QLinearSoftmax',
+    [...triple([2, 3, 5], 0.03, 128), scalar(1 / 256), byte(0)],
+    {
+      ...{ axis: 1, opset: 13 },
+    },
+  ),
+  'QLinearSoftmax over the dimensions from an axis on': microsoft(
+    'QLinearSoftmax',
+    [...triple([2, 3, 5], 0.03, 128), scalar(1 / 256), byte(0)],
+    { axis: 1, opset: 12 },
+  ),
+  QGemm: microsoft(
+    'QGemm',
+    [
+      ...[...triple([3, 8], 0.02, 111), tensors.int8([5, 8]), tensors.float([5], 0.005, 0.02), signedBytes(5)],
+      ...[tensors.int32([5], -3000, 3000), scalar(0.03), byte(99)],
+    ],
+    { transB: 1 },
+  ),
+  'QGemm to float': microsoft('QGemm', [
+    ...[...triple([3, 8], 0.02, 111), tensors.int8([8, 5]), scalar(0.01), signed(0), tensors.int32([5], -3000, 3000)],
+  ]),
   QLinearConcat: microsoft(
     'QLinearConcat',
     [scalar(0.03), byte(100), ...triple([1, 2, 3, 3], 0.02, 111), ...triple([1, 4, 3, 3], 0.05, 7)],

@@ -2,7 +2,7 @@ import { numberAttribute, type Node } from '../../graph/index.ts';
 import { elementCount, rowMajorStrides, tensor, type Tensor } from '../../tensor/index.ts';
 import { exp, log } from '../math.ts';
 import { floatInput, integersOf, requiredInput, resolveAxis, type Kernel } from '../kernel.ts';
-import { convert } from './layout.ts';
+import { convert } from './cast.ts';
 
 /** Axes from the second input (canonical form); none means all, unless noop_with_empty_axes. */
 function reducedAxes(node: Node, axes: Tensor | undefined, rank: number): Set<number> {

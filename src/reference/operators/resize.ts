@@ -3,7 +3,7 @@ import { rowMajorStrides, tensor, type Tensor } from '../../tensor/index.ts';
 import { asFloat32, integersOf, requiredInput, resolveAxis, type Kernel } from '../kernel.ts';
 import { nearestEven } from '../requantize.ts';
 import { invalid } from '../spatial.ts';
-import { gatherElements, productIndices } from './layout.ts';
+import { gatherElements, productIndices } from './indices.ts';
 
 const f32 = Math.fround;
 

@@ -1,6 +1,6 @@
 import { numberAttribute, stringAttribute, type Node } from '../../graph/index.ts';
 import { tensor, type Tensor } from '../../tensor/index.ts';
-import { convert } from './layout.ts';
+import { convert } from './cast.ts';
 import { broadcastIndices } from '../broadcast.ts';
 import { erf, exp, log, pow, sigmoid, tanh } from '../math.ts';
 import { floatInput, requiredInput, type Kernel } from '../kernel.ts';

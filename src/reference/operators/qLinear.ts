@@ -1,78 +1,16 @@
 import { numberAttribute, type Node } from '../../graph/index.ts';
-import { elementCount, tensor, type Dtype, type Tensor } from '../../tensor/index.ts';
+import { elementCount, tensor, type Tensor } from '../../tensor/index.ts';
 import { asFloat32, floatInput, integersOf, requiredInput, resolveAxis, type Kernel } from '../kernel.ts';
-import { nearestEven } from '../requantize.ts';
 import { invalid } from '../spatial.ts';
-import { conv } from './conv.ts';
-import { convert } from './layout.ts';
-import { matMul } from './matmul.ts';
-import { averagePool, globalAveragePool } from './pool.ts';
-import { concat } from './layout.ts';
 import { binaryKernels, broadcastBinary } from './binary.ts';
+import { convert } from './cast.ts';
+import { conv } from './conv.ts';
+import { gemm, matMul } from './matmul.ts';
+import { averagePool, globalAveragePool } from './pool.ts';
+import { dequantizeLinear, dequantizeTensor, quantizeLinear, quantizeTensor } from './quantize.ts';
+import { softmax } from './reduce.ts';
+import { concat } from './select.ts';
 import { unaryKernels } from './unary.ts';
-
-const limits: Partial<Record<Dtype, readonly [number, number]>> = {
-  uint8: [0, 255],
-  int8: [-128, 127],
-  uint16: [0, 65_535],
-  int16: [-32_768, 32_767],
-};
-
-/** For each element of `shape`, the index of its scale: 0 per tensor, the coordinate on `axis` per axis. */
-function scaleIndex(node: Node, shape: readonly number[], scales: Tensor): (element: number) => number {
-  if (scales.data.length === 1) return () => 0;
-  const axis = resolveAxis(node, numberAttribute(node, 'axis', 1), shape.length);
-  const size = shape[axis] ?? 1;
-  if (scales.data.length !== size)
-    throw invalid(node, `has ${scales.data.length} scales for ${size} elements along axis ${axis}`);
-  const inner = elementCount(shape.slice(axis + 1));
-  return (element) => Math.floor(element / inner) % size;
-}
-
-/** y = saturate(nearestEven(f32(x / scale)) + zero_point). */
-export function quantizeTensor(node: Node, x: Tensor, scale: Tensor, zeroPoint: Tensor | undefined): Tensor {
-  const dtype = zeroPoint?.dtype ?? 'uint8';
-  const range = limits[dtype];
-  if (!range) throw invalid(node, `quantizes to ${dtype}`);
-  const reals = asFloat32(x).data;
-  const scales = asFloat32(scale).data;
-  const zeros = zeroPoint ? integersOf(zeroPoint) : [0];
-  const at = scaleIndex(node, x.shape, scale);
-  const q = new Float64Array(reals.length);
-  for (let i = 0; i < q.length; i++) {
-    const channel = at(i);
-    const value = nearestEven(Math.fround(reals[i]! / scales[channel]!)) + (zeros[channel] ?? 0);
-    q[i] =
-      value < range[0] ? range[0] : value > range[1] ? range[1] : Number.isNaN(value) ? (zeros[channel] ?? 0) : value;
-  }
-  return convert(tensor('float64', x.shape, q), dtype);
-}
-
-/** y = f32((x − zero_point) · scale). */
-export function dequantizeTensor(
-  node: Node,
-  x: Tensor,
-  scale: Tensor,
-  zeroPoint: Tensor | undefined,
-): Tensor & { dtype: 'float32' } {
-  const scales = asFloat32(scale).data;
-  const zeros = zeroPoint ? integersOf(zeroPoint) : [0];
-  const at = scaleIndex(node, x.shape, scale);
-  const y = new Float32Array(x.data.length);
-  for (let i = 0; i < y.length; i++) {
-    const channel = at(i);
-    y[i] = (Number(x.data[i]!) - (zeros[channel] ?? 0)) * scales[channel]!;
-  }
-  return tensor('float32', x.shape, y);
-}
-
-export const quantizeLinear: Kernel = (node, inputs) => [
-  quantizeTensor(node, requiredInput(node, inputs, 0), requiredInput(node, inputs, 1), inputs[2]),
-];
-
-export const dequantizeLinear: Kernel = (node, inputs) => [
-  dequantizeTensor(node, requiredInput(node, inputs, 0), requiredInput(node, inputs, 1), inputs[2]),
-];
 
 /** Three inputs that stand for one real tensor: data, scale, zero point. */
 function dequantizedTriple(node: Node, inputs: readonly (Tensor | undefined)[], index: number): Tensor {
@@ -133,6 +71,32 @@ const qLinearUnary =
   (node, inputs) =>
     requantizing(node, inputs, [dequantizedTriple(withoutAxis(node), inputs, 0)], { kernel, scaleAt: 3 });
 
+/** QLinearSoftmax: along `axis`, or before operator set 13 over all dimensions from `axis` on. */
+const qLinearSoftmax: Kernel = (node, inputs) => {
+  if (numberAttribute(node, 'opset') >= 13) return qLinearUnary(softmax)(node, inputs);
+  const x = requiredInput(node, inputs, 0);
+  const axis = resolveAxis(node, numberAttribute(node, 'axis', -1), x.shape.length);
+  const rows = elementCount(x.shape.slice(0, axis));
+  const flat = { ...x, shape: [rows, x.data.length / Math.max(rows, 1)] };
+  const [y] = qLinearUnary(softmax)({ ...node, attributes: new Map([['axis', 1]]) }, [flat, ...inputs.slice(1)]);
+  return [{ ...y!, shape: x.shape }];
+};
+
+/** QGemm: a, b (also per column) and y each with scale and zero point, c int32 at scale alpha · a · b; y float without its scale. */
+const qGemm: Kernel = (node, inputs) => {
+  const columns = numberAttribute(node, 'transB', 0) !== 0 ? 0 : 1;
+  const a = dequantizedTriple(withoutAxis(node), inputs, 0);
+  const b = dequantizedTriple({ ...node, attributes: new Map([['axis', columns]]) }, inputs, 3);
+  const product = { ...node, attributes: new Map([...node.attributes].filter(([name]) => name !== 'beta')) };
+  const c = inputs[6];
+  const scale = numberAttribute(node, 'alpha', 1) * floatInput(node, inputs, 1).data[0]!;
+  const scales = floatInput(node, inputs, 4).data;
+  const reals = c && Float32Array.from(integersOf(c), (q, i) => q * scale * scales[i % scales.length]!);
+  const operands = c && reals ? [a, b, tensor('float32', c.shape, reals)] : [a, b];
+  if (!inputs[7]) return gemm(product, operands);
+  return requantizing(node, inputs, operands, { kernel: gemm, scaleAt: 7, attributesOf: product });
+};
+
 const nchwOnly =
   (kernel: Kernel): Kernel =>
   (node, inputs) => {
@@ -163,6 +127,7 @@ const integerProduct =
     return [convert(y!, 'int32')];
   };
 
+/** Operators of ai.onnx that work on 8-bit values. */
 export const quantizationKernels: Readonly<Record<string, Kernel>> = {
   QuantizeLinear: quantizeLinear,
   DequantizeLinear: dequantizeLinear,
@@ -179,12 +144,10 @@ export const microsoftKernels: Readonly<Record<string, Kernel>> = {
   QLinearAdd: qLinearBinary('Add'),
   QLinearMul: qLinearBinary('Mul'),
   QLinearSigmoid: qLinearUnary(unaryKernels['Sigmoid']!),
-  QLinearLeakyRelu: (node, inputs) =>
-    requantizing(node, inputs, [dequantizedTriple(withoutAxis(node), inputs, 0)], {
-      kernel: unaryKernels['LeakyRelu']!,
-      scaleAt: 3,
-    }),
+  QLinearLeakyRelu: qLinearUnary(unaryKernels['LeakyRelu']!),
+  QLinearSoftmax: qLinearSoftmax,
   QLinearGlobalAveragePool: nchwOnly(qLinearUnary(globalAveragePool)),
   QLinearAveragePool: nchwOnly(qLinearUnary(averagePool)),
   QLinearConcat: qLinearConcat,
+  QGemm: qGemm,
 };
