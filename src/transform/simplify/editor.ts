@@ -46,8 +46,10 @@ export class GraphEditor {
 
   /** The one node that reads a value which is no graph output; undefined where there are others. */
   soleConsumer(value: string): Node | undefined {
-    const consumers = this.consumers(value);
-    return consumers.length === 1 && !this.#outputs.has(value) ? consumers[0] : undefined;
+    const readers = this.#consumers.get(value);
+    if (readers?.size !== 1 || this.#outputs.has(value)) return undefined;
+    const [name = ''] = readers;
+    return this.#nodes.get(name);
   }
 
   isOutput(value: string): boolean {
@@ -85,8 +87,9 @@ export class GraphEditor {
 
   /** Writes new elements for a constant that `node` reads: in place where nobody else reads it. Returns the name. */
   writeConstant(node: Node, name: string, value: Tensor): string {
-    const shared =
-      name === '' || this.#outputs.has(name) || this.consumers(name).some((other) => other.name !== node.name);
+    const readers = this.#consumers.get(name);
+    const readByOthers = readers !== undefined && (readers.size > 1 || !readers.has(node.name)) && readers.size > 0;
+    const shared = name === '' || this.#outputs.has(name) || readByOthers;
     const target = shared || !this.#constants.has(name) ? this.#unique(name === '' ? `${node.name}.bias` : name) : name;
     if (target !== name) this.#spend(node, value.data.byteLength);
     this.#constants.set(target, value);
