@@ -20,6 +20,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'show what a network is and how it would run here',
     load: async () => (await import('./inspect.ts')).inspectCommand,
   },
+  whitepaper: {
+    summary: "print the quantization whitepaper's tables for your network",
+    load: async () => (await import('./whitepaper.ts')).whitepaperCommand,
+  },
   bench: {
     summary: 'measure latency on this machine',
     load: async () => (await import('./bench.ts')).benchCommand,
@@ -27,7 +31,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
 };
 
 function overview(): string {
-  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`);
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`);
   return [
     'Usage: octet <command> [options]',
     '',
