@@ -21,24 +21,26 @@ const two = ['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Mod', 'And', 'Or', 'Equal', 'Gr
 const moreOfTwo = ['LessOrEqual', 'MatMul', 'PRelu', 'Reshape', 'Gather', 'Expand', 'Tile'];
 
 /** Fewest and most inputs of operators that do not take any number. */
-const arities: ReadonlyMap<string, readonly [least: number, most: number]> = new Map<string, readonly [number, number]>([
-  ...[...one, ...moreOfOne, ...stillOne, ...pools].map((name) => [name, [1, 1]] as const),
-  ...[...two, ...moreOfTwo].map((name) => [name, [2, 2]] as const),
-  ['Conv', [2, 3]],
-  ['ConvTranspose', [2, 3]],
-  ['Gemm', [2, 3]],
-  ['Clip', [1, 3]],
-  ['Where', [3, 3]],
-  ['Range', [3, 3]],
-  ['BatchNormalization', [5, 5]],
-  ['InstanceNormalization', [3, 3]],
-  ['QuantizeLinear', [2, 3]],
-  ['DequantizeLinear', [2, 3]],
-  ['QLinearConv', [8, 9]],
-  ['QLinearMatMul', [8, 8]],
-  ['QLinearAdd', [8, 8]],
-  ['QLinearMul', [8, 8]],
-]);
+const arities: ReadonlyMap<string, readonly [least: number, most: number]> = new Map<string, readonly [number, number]>(
+  [
+    ...[...one, ...moreOfOne, ...stillOne, ...pools].map((name) => [name, [1, 1]] as const),
+    ...[...two, ...moreOfTwo].map((name) => [name, [2, 2]] as const),
+    ['Conv', [2, 3]],
+    ['ConvTranspose', [2, 3]],
+    ['Gemm', [2, 3]],
+    ['Clip', [1, 3]],
+    ['Where', [3, 3]],
+    ['Range', [3, 3]],
+    ['BatchNormalization', [5, 5]],
+    ['InstanceNormalization', [3, 3]],
+    ['QuantizeLinear', [2, 3]],
+    ['DequantizeLinear', [2, 3]],
+    ['QLinearConv', [8, 9]],
+    ['QLinearMatMul', [8, 8]],
+    ['QLinearAdd', [8, 8]],
+    ['QLinearMul', [8, 8]],
+  ],
+);
 
 /** @throws AppError MODEL_INVALID for a number of inputs that the operator does not have, or one of them missing */
 export function checkArity(node: Node): void {
