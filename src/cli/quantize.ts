@@ -1,5 +1,5 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
 import { openDataset, type Dataset } from '../data/index.ts';
 import { quantizeModel } from '../lab/index.ts';
 import { recipeSchema } from '../quant/index.ts';
@@ -15,7 +15,7 @@ import {
 } from './command.ts';
 import { floatExecutorNames, openFloatExecutor } from './executors.ts';
 import { loadNetwork, readJsonFile, readPreprocessing } from './network.ts';
-import { renderReportFile } from './reportFile.ts';
+import { reportWriterFor } from './reportFile.ts';
 import { reportTable } from './reportTable.ts';
 import { formatBytes, formatMs } from './text.ts';
 
@@ -56,6 +56,12 @@ async function writeWhole(path: string, content: Uint8Array | string): Promise<v
   }
 }
 
+/** A folder that is not there is better noticed before the work than after it. */
+async function checkFolderOf(path: string): Promise<void> {
+  const found = await stat(dirname(path)).catch(() => undefined);
+  if (found?.isDirectory() !== true) throw new UsageError(`Cannot write '${path}': there is no such folder.`);
+}
+
 async function quantize(
   modelPath: string,
   calibrationPath: string | undefined,
@@ -65,6 +71,8 @@ async function quantize(
   const began = performance.now();
   const output = values.output ?? `${modelPath.replace(/\.onnx$/i, '')}.int8.onnx`;
   if (resolve(output) === resolve(modelPath)) throw new UsageError('--output would overwrite the model.');
+  const writeReport = values.report === undefined ? undefined : reportWriterFor(values.report);
+  for (const path of [output, values.report ?? output]) await checkFolderOf(path);
   const executor = await openFloatExecutor(
     values.executor === undefined ? undefined : readChoice('executor', values.executor, floatExecutorNames),
   );
@@ -93,7 +101,7 @@ async function quantize(
       signal,
     });
     await writeWhole(output, onnx);
-    if (values.report !== undefined) await writeWhole(values.report, renderReportFile(values.report, report));
+    if (values.report !== undefined && writeReport) await writeWhole(values.report, writeReport(report));
     // Kilobytes on every platform that Node runs on.
     const peakRssBytes = process.resourceUsage().maxRSS * 1024;
     return { output, sizeBytes: onnx.length, durationMs: performance.now() - began, peakRssBytes, report };

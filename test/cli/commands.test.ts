@@ -46,6 +46,18 @@ describe('octet quantize', () => {
     expect(await readdir(folder)).not.toContainEqual(expect.stringContaining('partial'));
   });
 
+  it('holds samples out where there is no evaluation set, and writes a page that stands alone', async () => {
+    const { code, stdout, stderr } = await octet([
+      ...['quantize', digitsModelPath, at('calibration.zip'), '--preprocessing', at('preprocessing.json')],
+      ...['-o', at('second.onnx'), '--report', at('report.html')],
+    ]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^size\s+266 KiB\s+1\d\d KiB\s+2\.\d\dx smaller$/m);
+    const page = await readFile(at('report.html'), 'utf8');
+    expect(page).toMatch(/^<!doctype html>/i);
+    expect(page).not.toMatch(/(?:src|href)="https?:/);
+  });
+
   it('refuses what it cannot do in one line and writes nothing', async () => {
     const cases: (readonly [args: readonly string[], said: RegExp, code: number])[] = [
       [[at('nothing.onnx'), at('calibration.zip')], /Cannot read .*nothing\.onnx' \(ENOENT\)/, 2],
@@ -59,6 +71,8 @@ describe('octet quantize', () => {
       ],
       [[digitsModelPath, at('calibration.zip'), '--executor', 'gpu'], /--executor is 'gpu'; allowed: /, 2],
       [[digitsModelPath, at('calibration.zip'), '-o', digitsModelPath], /would overwrite the model/, 2],
+      [[digitsModelPath, at('calibration.zip'), '--report', at('report.pdf')], /ends in \.json or \.html/, 2],
+      [[digitsModelPath, at('calibration.zip'), '--report', at('no/report.html')], /there is no such folder/, 2],
     ];
     for (const [args, said, code] of cases) {
       const ended = await octet(['quantize', '-o', at('refused.onnx'), ...args]);
