@@ -8,7 +8,7 @@ import type { LayerReport } from './report.ts';
 import { weightFigures } from './weightFigures.ts';
 
 export interface LayerAnalysisOptions {
-  /** As `prepareGraph` and bias correction left it. */
+  /** As `prepareGraph` left it: corrected biases are right only in the quantized network. */
   readonly float: Graph;
   readonly quantized: Graph;
   readonly recipe: Recipe;

@@ -84,7 +84,7 @@ export async function quantizeModel(options: QuantizeModelOptions): Promise<Quan
   try {
     const comparison = await compare(job, executable);
     clock.enter('measure', 3);
-    const layers = await layerReports(job, { float, quantized, executable });
+    const layers = await layerReports(job, { quantized, executable });
     clock.at(1, 3);
     const latency = await latencies(job, executable);
     clock.at(2, 3);
@@ -213,11 +213,7 @@ function specimens({ plan }: Job): Selection | undefined {
 
 async function layerReports(
   job: Job,
-  {
-    float,
-    quantized,
-    executable,
-  }: { readonly float: Graph; readonly quantized: Graph; readonly executable: Executable },
+  { quantized, executable }: { readonly quantized: Graph; readonly executable: Executable },
 ): Promise<LayerReport[]> {
   const { options, network } = job;
   const { preprocessing, recipe, executor, signal } = options;
@@ -229,6 +225,7 @@ async function layerReports(
         signal,
       })
     : emptySamples();
+  const float = network.prepared;
   return analyzeLayers({ float, quantized, recipe, executor, samples, kernels: executable.kernels, signal });
 }
 

@@ -15,8 +15,6 @@ export function checkRecipe(recipe: Recipe, calibration: Dataset | undefined): v
     );
   if (recipe.activations === 'none' && recipe.weights === 'none')
     throw new AppError('RECIPE_INVALID', "Recipe: weights and activations are both 'none', so nothing is quantized.");
-  if (recipe.equalization)
-    throw new AppError('RECIPE_INVALID', 'Recipe: equalization is not available in this version; set it to false.');
   if (recipe.biasCorrection === 'analytic')
     throw new AppError(
       'RECIPE_INVALID',

@@ -89,6 +89,12 @@ describe('the whole job', () => {
     }
   });
 
+  it('finds at the last layer the error that the outputs have', async () => {
+    const few = await datasetOf(zip(await colorEntries(2, 60_000)));
+    const { report } = await run({ evaluation: few });
+    expect(report.layers.at(-1)?.accumulatedSqnrDb).toBeCloseTo(report.outputs[0]?.sqnrDb ?? NaN, 1);
+  });
+
   it('passes within a budget that the samples can prove', async () => {
     const recipe = recipeSchema.parse({ accuracyBudget: 10 });
     expect((await run({ recipe })).verdict).toBe('pass');
