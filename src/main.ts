@@ -7,6 +7,7 @@ import { ConfigError, configHelp, loadConfig, type Config } from './config.ts';
 
 /** Within the 30 s that orchestrators wait before they kill. */
 const STOP_LIMIT_MS = 25_000;
+const SECOND_SIGNAL_MS = 1_000;
 
 function readConfig(): Config | undefined {
   const args = process.argv.slice(2);
@@ -30,17 +31,22 @@ function keepCompiledCode(dataDir: string): void {
   enableCompileCache(process.env['NODE_COMPILE_CACHE']);
 }
 
-/** Ends in order at the first signal; by force when that takes too long. */
+/** Ends in order at the first signal; by force when that takes too long, or when somebody asks again. */
 function stopOnSignal(stopAll: () => Promise<void>): void {
+  let askedAt: number | undefined;
   const stop = () => {
+    // Supervisors and terminals signal a process and its group: two of one moment are one.
+    if (askedAt !== undefined && performance.now() - askedAt > SECOND_SIGNAL_MS) process.exit(1);
+    if (askedAt !== undefined) return;
+    askedAt = performance.now();
     setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
     void stopAll().then(
       () => process.exit(0),
       () => process.exit(1),
     );
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
 }
 
 async function serve(config: Config): Promise<void> {

@@ -47,6 +47,7 @@ describe('the service process', () => {
       get(`${url}/v2/health/live`, { agent }, (answer) => answer.resume().on('end', resolve)).on('error', reject),
     );
     child.kill('SIGTERM');
+    child.kill('SIGTERM');
     await stream.text().catch(() => '');
     expect(await ended).toEqual([0, null]);
     agent.destroy();
