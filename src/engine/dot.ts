@@ -67,6 +67,31 @@ export function emulatedDot(activationsAre: 'unsigned' | 'signed'): RelaxedDot {
   };
 }
 
+/** Bytes of the even, and of the odd int16 lanes of two vectors laid end to end. */
+const EVEN_WORDS = [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29];
+const ODD_WORDS = EVEN_WORDS.map((byte) => byte + 2);
+
+/**
+ * What the relaxed instruction gives where it is a `pmaddubsw`: products of u8 and s8, each pair of them saturated to int16.
+ * No strategy can use it; tests find with it what the probe makes of such a machine.
+ */
+export const saturatingDot: RelaxedDot = (f, { acc, activations, weights }) => {
+  const [low, high] = [f.local('v'), f.local('v')];
+  const products = (part: 'low' | 'high'): void => {
+    f.get(weights).op(`i16x8.extend_${part}_i8x16_s`);
+    f.get(activations).op(`i16x8.extend_${part}_i8x16_u`);
+    f.op('i16x8.mul');
+  };
+  products('low');
+  f.set(low);
+  products('high');
+  f.set(high);
+  f.get(low).get(high).shuffle(EVEN_WORDS);
+  f.get(low).get(high).shuffle(ODD_WORDS);
+  f.op('i16x8.add_sat_s').i32(1).op('i16x8.splat').op('i32x4.dot_i16x8_s');
+  f.get(acc).op('i32x4.add').set(acc);
+};
+
 /** The relaxed dot where it reads activations as u8. Exact for 4 · 255 · 128 < 2³¹. */
 export function unsignedDot(dot: RelaxedDot = relaxedDot): DotStrategy {
   return { name: 'unsigned', group: 4, operandBytes: 1, flipsSign: false, plainWeights: true, emit: dot };

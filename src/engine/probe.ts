@@ -1,15 +1,19 @@
 import { setFlagsFromString } from 'node:v8';
-import { ModuleBuilder } from '../wasm/index.ts';
+import { ModuleBuilder, type Local } from '../wasm/index.ts';
+import { relaxedDot, type RelaxedDot } from './dot.ts';
 import type { DotSemantics } from './tier.ts';
 
 const PROBE_PAGES = { initial: 1, maximum: 1 };
 
 /** Runs one relaxed dot of splat bytes: 4 · weight · activation, as this machine computes it; undefined if it cannot. */
-function relaxedProduct(weight: number, activation: number): number | undefined {
+function relaxedProduct(dot: RelaxedDot, weight: number, activation: number): number | undefined {
   const module = new ModuleBuilder(PROBE_PAGES);
   const probe = module.function(['i', 'i'], ['i'], (f) => {
-    f.get(f.parameter(0)).op('i8x16.splat').get(f.parameter(1)).op('i8x16.splat').i32(0).op('i32x4.splat');
-    f.op('i32x4.relaxed_dot_i8x16_i7x16_add_s').op('i32x4.extract_lane');
+    const [acc, activations, weights] = f.locals('v', 3) as [Local, Local, Local];
+    f.get(f.parameter(0)).op('i8x16.splat').set(weights);
+    f.get(f.parameter(1)).op('i8x16.splat').set(activations);
+    dot(f, { acc, activations, weights });
+    f.get(acc).op('i32x4.extract_lane');
   });
   module.export('probe', probe);
   const bytes = module.bytes();
@@ -22,11 +26,13 @@ function relaxedProduct(weight: number, activation: number): number | undefined 
 /**
  * What the relaxed dot makes of activations above 127: found by value, never assumed. 200 as u8 or as s8 (−56) tells the
  * two exact semantics apart; 127 · 255 · 4 saturates where pairs are summed in int16.
+ *
+ * @param dot the instruction, or in tests an emulation of what another machine makes of it
  */
-export function probeDotSemantics(): DotSemantics {
-  if (relaxedProduct(-3, 5) !== -60) return 'unavailable';
-  const high = relaxedProduct(3, 200);
-  const extreme = relaxedProduct(127, 255);
+export function probeDotSemantics(dot: RelaxedDot = relaxedDot): DotSemantics {
+  if (relaxedProduct(dot, -3, 5) !== -60) return 'unavailable';
+  const high = relaxedProduct(dot, 3, 200);
+  const extreme = relaxedProduct(dot, 127, 255);
   if (high === 4 * 3 * 200 && extreme === 4 * 127 * 255) return 'unsigned';
   if (high === 4 * 3 * -56 && extreme === 4 * 127 * -1) return 'signed';
   return 'saturating';
