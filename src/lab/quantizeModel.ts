@@ -129,8 +129,11 @@ function withPixelRange(ranges: Ranges, { options, network }: Pick<Job, 'options
   return new Map([...ranges, [input.name, range]]);
 }
 
-/** Samples of the calibration set that bias correction averages over: more change the means by less than a step. */
-const CORRECTION_SAMPLES = 100;
+/**
+ * Samples of the calibration set that bias correction averages over: more change the means by less than a step. The plain
+ * kernels take as many as they can in a few minutes.
+ */
+const CORRECTION_SAMPLES = { onnxruntime: 100, reference: 32 } as const;
 
 async function correct({ options, network, plan, clock }: Job, ranges: Ranges): Promise<Graph> {
   const { recipe, executor, signal } = options;
@@ -142,7 +145,7 @@ async function correct({ options, network, plan, clock }: Job, ranges: Ranges): 
     ranges,
     recipe,
     executor,
-    batches: batchesOf({ dataset, indices: spread(indices, CORRECTION_SAMPLES) }, network, options),
+    batches: batchesOf({ dataset, indices: spread(indices, CORRECTION_SAMPLES[executor.name]) }, network, options),
     onProgress: (done, total) => clock.at(done, total),
     signal,
   });
