@@ -1,7 +1,10 @@
+export { batchNormStatistics, propagateStatistics } from './batchNormStatistics.ts';
+export type { ChannelStatistics, Statistics } from './batchNormStatistics.ts';
 export { calibrate } from './calibrate.ts';
 export type { Batches, Calibration, CalibrationOptions } from './calibrate.ts';
 export { correctBias } from './correctBias.ts';
 export type { BiasCorrectionOptions } from './correctBias.ts';
+export { correctBiasAnalytically, dataFreeRanges } from './dataFree.ts';
 export { planQuantization } from './plan.ts';
 export type { ActivationGroup, PlannedLayer, QuantizationPlan } from './plan.ts';
 export { prepareGraph } from './prepareGraph.ts';

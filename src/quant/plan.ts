@@ -310,7 +310,9 @@ class Planner {
     for (const value of order) {
       if (!this.#quantized.has(value)) continue;
       const root = this.#root(value);
-      members.set(root, [...(members.get(root) ?? []), value]);
+      const known = members.get(root);
+      if (known) known.push(value);
+      else members.set(root, [value]);
     }
     return [...members.values()].map((values) => {
       const observed = values.filter((value) => {
