@@ -49,6 +49,10 @@ class ReferenceExecutable implements Executable {
     throw new InvariantError('the reference tier has no profile');
   }
 
+  share(): undefined {
+    return undefined;
+  }
+
   close(): void {
     // holds nothing
   }

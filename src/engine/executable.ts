@@ -1,4 +1,5 @@
 import type { TensorMap } from '../tensor/index.ts';
+import type { SharedNetwork } from './shared.ts';
 import type { Tier } from './tier.ts';
 
 /** Time of one node in a profile build. */
@@ -21,7 +22,9 @@ export interface Executable {
    * @throws AppError INFERENCE_INVALID for a wrong name, dtype or shape
    */
   run(feeds: TensorMap): TensorMap;
-  /** Per-node times of one inference; throws InvariantError unless compiled with `profile`. */
+  /** Per-node times of one inference; throws InvariantError on the reference tier. */
   profile(feeds: TensorMap): readonly NodeTiming[];
+  /** What other threads need to run the same network on the same weights; absent on the reference tier. */
+  share(): SharedNetwork | undefined;
   close(): void;
 }

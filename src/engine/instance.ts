@@ -4,7 +4,8 @@ import { elementCount, type Tensor, type TensorMap } from '../tensor/index.ts';
 import type { Executable, NodeTiming } from './executable.ts';
 import { ArenaView } from './memory.ts';
 import { heldConstants } from './plan/arena.ts';
-import type { Plan, PlannedStep } from './plan/plan.ts';
+import type { PlannedStep, Wiring } from './plan/plan.ts';
+import type { SharedNetwork } from './shared.ts';
 import type { Tier } from './tier.ts';
 
 type Run = () => void;
@@ -14,13 +15,16 @@ export class Instance implements Executable {
   readonly tier: Tier;
   readonly kernels: ReadonlyMap<string, string>;
   readonly memoryBytes: number;
-  readonly #plan: Plan;
+  readonly #plan: Wiring;
+  readonly #shared: SharedNetwork;
   readonly #view: ArenaView;
   readonly #runs: readonly Run[];
 
   /** @param arena address of the arena that this instance works in; the memory holds the image already */
-  constructor(plan: Plan, module: WebAssembly.Module, memory: WebAssembly.Memory, arena: number, tier: Tier) {
+  constructor(shared: SharedNetwork, arena: number) {
+    const { wiring: plan, module, memory, tier } = shared;
     this.tier = tier;
+    this.#shared = shared;
     this.#plan = plan;
     this.#view = new ArenaView(plan, memory, arena);
     this.kernels = new Map(plan.steps.map((step) => [step.name, step.kernel]));
@@ -60,6 +64,10 @@ export class Instance implements Executable {
       }
     }
     return new Map([...results].map(([name, parts]) => [name, joinSamples(parts)]));
+  }
+
+  share(): SharedNetwork {
+    return this.#shared;
   }
 
   profile(feeds: TensorMap): readonly NodeTiming[] {

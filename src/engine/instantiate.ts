@@ -1,7 +1,10 @@
 import { setFlagsFromString } from 'node:v8';
+import { AppError } from '../base/index.ts';
+import type { Executable } from './executable.ts';
 import { Instance } from './instance.ts';
 import type { Plan } from './plan/plan.ts';
 import { setWide } from './probe.ts';
+import type { SharedNetwork } from './shared.ts';
 import type { Tier } from './tier.ts';
 
 /** Compiles a plan's module as a tier asks; what V8 merges to 256 bits is decided here. */
@@ -15,10 +18,36 @@ export function compileModule(plan: Plan, tier: Tier): WebAssembly.Module {
   return module;
 }
 
+const PAGE_BYTES = 65_536;
+
 /** One memory with the plan's image and one arena. */
 export function instantiate(plan: Plan, tier: Tier): Instance {
+  const { image, graph, steps, arenaBytes, arenaStart, pages, addresses, layouts } = plan;
+  const wiring = { graph, steps, arenaBytes, arenaStart, pages, addresses, layouts };
   const module = compileModule(plan, tier);
   const memory = new WebAssembly.Memory({ ...plan.pages, shared: true });
-  new Uint8Array(memory.buffer).set(plan.image);
-  return new Instance(plan, module, memory, plan.arenaStart, tier);
+  new Uint8Array(memory.buffer).set(image);
+  return new Instance({ wiring, module, memory, tier }, plan.arenaStart);
+}
+
+/**
+ * An instance of a network that another thread loaded, on the same weights.
+ *
+ * @param arena number of the arena that it works in, one for each instance; 0 is the loading thread's
+ * @throws AppError VERSION_UNAVAILABLE where the memory would exceed its limit
+ */
+export function attach(shared: SharedNetwork, arena: number): Executable {
+  const { memory, wiring } = shared;
+  const address = wiring.arenaStart + arena * wiring.arenaBytes;
+  const missing = address + wiring.arenaBytes - memory.buffer.byteLength;
+  try {
+    if (missing > 0) memory.grow(missing / PAGE_BYTES);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new AppError(
+      'VERSION_UNAVAILABLE',
+      `The memory of '${wiring.graph.name}' cannot grow by ${missing} bytes for one more thread.`,
+    );
+  }
+  return new Instance(shared, address);
 }

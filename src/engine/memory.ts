@@ -1,17 +1,17 @@
 import { invariant, present } from '../base/index.ts';
 import type { FloatValue, QuantizedValue } from '../graph/index.ts';
 import { allocate, bytesPerElement, elementCount, tensor, type Tensor } from '../tensor/index.ts';
-import type { Plan } from './plan/plan.ts';
+import type { Wiring } from './plan/plan.ts';
 import { physicalOffsets, type Layout } from './plan/layout.ts';
 
 /** Reads and writes values of one arena, between ONNX's order and the layout in memory. */
 export class ArenaView {
-  readonly #plan: Plan;
+  readonly #plan: Wiring;
   readonly #bytes: Uint8Array;
   readonly #start: number;
   readonly #offsets = new Map<string, Int32Array>();
 
-  constructor(plan: Plan, memory: WebAssembly.Memory, start: number) {
+  constructor(plan: Wiring, memory: WebAssembly.Memory, start: number) {
     this.#plan = plan;
     this.#start = start;
     this.#bytes = new Uint8Array(memory.buffer);

@@ -1,5 +1,5 @@
 import { AppError, present } from '../base/index.ts';
-import type { Tier } from '../engine/index.ts';
+import type { SharedNetwork, Tier } from '../engine/index.ts';
 import type { TensorMap } from '../tensor/index.ts';
 import type { LoadedModel } from './threads/protocol.ts';
 import { transferables } from './threads/protocol.ts';
@@ -54,6 +54,7 @@ export class InferencePool {
   readonly #options: PoolOptions;
   readonly #slots: Slot[];
   readonly #sources = new Map<string, ModelSource>();
+  readonly #shared = new Map<string, SharedNetwork>();
   readonly #queue: Task[] = [];
   #lastLoad: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -80,27 +81,32 @@ export class InferencePool {
   }
 
   /**
-   * Loads and warms a model on every thread; queued inferences of other models go on between.
+   * Loads and warms a model in one thread; the others attach to its module and weights. Queued inferences of other models
+   * go on between.
    *
    * @returns what the first thread loaded, with the memory of all threads
    */
   async load(key: string, source: ModelSource): Promise<LoadedModel> {
     this.#sources.set(key, source);
-    const file = await shareable(source);
-    const results = await Promise.allSettled(
-      this.#slots.map((slot) => this.#exclusive(slot, () => this.#loadInto(slot, key, file))),
-    );
-    const models = results.map((result) => {
-      if (result.status === 'fulfilled') return result.value;
-      this.#sources.delete(key);
-      throw result.reason;
-    });
-    const [first] = models;
-    return { ...present(first, 'thread'), memoryBytes: models.reduce((sum, model) => sum + model.memoryBytes, 0) };
+    try {
+      const file = await shareable(source);
+      const [first, ...others] = this.#slots;
+      const slot = present(first, 'thread');
+      const model = await this.#exclusive(slot, () => this.#loadInto(slot, key, file));
+      const attached = await Promise.all(
+        others.map((other) => this.#exclusive(other, () => this.#prepare(other, key))),
+      );
+      const { shared } = model;
+      if (shared !== undefined) return { ...model, memoryBytes: shared.memory.buffer.byteLength };
+      return { ...model, memoryBytes: attached.reduce((sum, { memoryBytes }) => sum + memoryBytes, model.memoryBytes) };
+    } catch (error) {
+      this.#forget(key);
+      throw error;
+    }
   }
 
   async unload(key: string): Promise<void> {
-    this.#sources.delete(key);
+    this.#forget(key);
     const holders = this.#slots.filter((slot) => slot.loaded.delete(key));
     await Promise.all(
       holders.map((slot) =>
@@ -207,16 +213,32 @@ export class InferencePool {
     this.#lastLoad = turn.catch(() => undefined);
     const model = await turn;
     slot.loaded.add(key);
+    if (model.shared !== undefined) this.#shared.set(key, model.shared);
     return model;
+  }
+
+  /** Gives a thread a model that it lacks: from the thread that has it, else from the file. */
+  async #prepare(slot: Slot, key: string): Promise<{ readonly memoryBytes: number }> {
+    const shared = this.#shared.get(key);
+    if (shared === undefined) {
+      const source = this.#sources.get(key);
+      if (source === undefined) throw new AppError('VERSION_NOT_READY', 'The version was unloaded.');
+      return this.#loadInto(slot, key, await shareable(source));
+    }
+    const call = { kind: 'attach', key, shared, arena: this.#slots.indexOf(slot) } as const;
+    const attached = await slot.thread.call(call, { timeoutMs: LOAD_TIMEOUT_MS });
+    slot.loaded.add(key);
+    return attached;
+  }
+
+  #forget(key: string): void {
+    this.#sources.delete(key);
+    this.#shared.delete(key);
   }
 
   async #execute(slot: Slot, task: Task): Promise<void> {
     try {
-      if (!slot.loaded.has(task.key)) {
-        const source = this.#sources.get(task.key);
-        if (source === undefined) throw new AppError('VERSION_NOT_READY', 'The version was unloaded.');
-        await this.#loadInto(slot, task.key, await shareable(source));
-      }
+      if (!slot.loaded.has(task.key)) await this.#prepare(slot, task.key);
       const { outputs, computeMs } = await slot.thread.call(
         { kind: 'run', key: task.key, feeds: task.feeds },
         {

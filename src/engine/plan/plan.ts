@@ -1,8 +1,9 @@
 import type { Operation, QuantizedGraph } from '../../graph/index.ts';
+import { inputsOf } from '../../reference/index.ts';
 import { ModuleBuilder, type FunctionReference } from '../../wasm/index.ts';
 import type { DotStrategy } from '../dot.ts';
 import { planStep } from '../kernels/index.ts';
-import { ALIGNMENT, planArena } from './arena.ts';
+import { ALIGNMENT, heldConstants, planArena } from './arena.ts';
 import { chooseLayouts, roundUp, SLACK_BYTES, type Layout } from './layout.ts';
 import type { Placement, Step } from './step.ts';
 
@@ -11,13 +12,18 @@ const PAGE_BYTES = 65_536;
 /** Rows of the matrix microkernel: 6 × 16 fills the registers with accumulators, weights and one splat. */
 const TILE_ROWS = 6;
 
-/** A network as one module and one image of constants; plain data that a worker thread can be given. */
-export interface Plan {
-  readonly graph: QuantizedGraph;
-  readonly steps: readonly PlannedStep[];
+/** A network as one module and one image of constants. */
+export interface Plan extends Wiring {
   readonly moduleBytes: Uint8Array<ArrayBuffer>;
   /** Weights and tables, placed from address 0 of the memory. */
   readonly image: Uint8Array<ArrayBuffer>;
+}
+
+/** What an instance needs beside module and memory: plain data that another thread can be given. */
+export interface Wiring {
+  /** Without the weights that are in the image. */
+  readonly graph: QuantizedGraph;
+  readonly steps: readonly PlannedStep[];
   /** Bytes of one arena: scratch and values of one inference. */
   readonly arenaBytes: number;
   /** Address of the first arena. */
@@ -66,7 +72,7 @@ export function planNetwork(graph: QuantizedGraph, dot: DotStrategy): Plan {
     return { ...described, entry: `step${index}` };
   });
   return {
-    graph,
+    graph: withoutImage(graph, steps),
     steps: planned,
     moduleBytes: module.bytes(),
     image: constants.image(),
@@ -112,4 +118,15 @@ function placeConstants(steps: readonly Step[]) {
     return bytes;
   };
   return { addresses, byteLength, image };
+}
+
+/** The graph without weights and tables that the module reads from the image, and without constants that nothing else reads. */
+function withoutImage(graph: QuantizedGraph, steps: readonly Step[]): QuantizedGraph {
+  const read = new Set([...graph.outputs, ...heldConstants(graph)]);
+  const operations = steps.map(({ runs, operation }) => {
+    if (runs === 'island') for (const name of inputsOf(operation)) read.add(name);
+    if (runs === 'island' || !('weights' in operation)) return operation;
+    return { ...operation, weights: { ...operation.weights, data: new Int8Array(0) } };
+  });
+  return { ...graph, operations, constants: new Map([...graph.constants].filter(([name]) => read.has(name))) };
 }

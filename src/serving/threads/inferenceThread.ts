@@ -1,20 +1,28 @@
 import { serveCalls } from './serveCalls.ts';
-import { loadQuantized, type Loaded } from '../loadQuantized.ts';
+import { attach, type Executable } from '../../engine/index.ts';
+import { loadQuantized } from '../loadQuantized.ts';
 import { AppError } from '../../base/index.ts';
 import { ownTensors, transferables } from './protocol.ts';
 
-const loaded = new Map<string, Loaded>();
+const loaded = new Map<string, Executable>();
 
 serveCalls({
   async load(call, options) {
-    loaded.get(call.key)?.executable.close();
+    loaded.get(call.key)?.close();
     const model = await loadQuantized(call.bytes, { tier: options.tier, golden: call.golden });
-    loaded.set(call.key, model);
+    loaded.set(call.key, model.executable);
     const { tier, memoryBytes, kernels } = model.executable;
-    return { value: { tier, memoryBytes, kernels, mismatchedTiers: model.mismatchedTiers } };
+    const shared = model.executable.share();
+    return { value: { tier, memoryBytes, kernels, shared, mismatchedTiers: model.mismatchedTiers } };
+  },
+  async attach(call) {
+    loaded.get(call.key)?.close();
+    const executable = attach(call.shared, call.arena);
+    loaded.set(call.key, executable);
+    return { value: { memoryBytes: executable.memoryBytes } };
   },
   async unload(call) {
-    loaded.get(call.key)?.executable.close();
+    loaded.get(call.key)?.close();
     loaded.delete(call.key);
     return { value: undefined };
   },
@@ -22,7 +30,7 @@ serveCalls({
     const model = loaded.get(call.key);
     if (model === undefined) throw new AppError('VERSION_NOT_READY', 'The version is not loaded.');
     const start = performance.now();
-    const result = model.executable.run(call.feeds);
+    const result = model.run(call.feeds);
     const computeMs = performance.now() - start;
     const outputs = ownTensors(result);
     return { value: { outputs, computeMs }, transfer: transferables(outputs) };

@@ -1,5 +1,5 @@
 import type { Problem } from '../../base/index.ts';
-import type { Tier } from '../../engine/index.ts';
+import type { SharedNetwork, Tier } from '../../engine/index.ts';
 import type { Preprocessing } from '../../data/index.ts';
 import type { ModelSummary } from '../../store/index.ts';
 import type { Tensor, TensorMap } from '../../tensor/index.ts';
@@ -7,6 +7,8 @@ import type { Tensor, TensorMap } from '../../tensor/index.ts';
 /** What the service asks of its threads. One call at a time; each is answered by one reply with its number. */
 export type Call =
   | { readonly kind: 'load'; readonly key: string; readonly bytes: Uint8Array; readonly golden: string | undefined }
+  /** Runs a model that another thread has loaded, on the same weights, in the arena of this number. */
+  | { readonly kind: 'attach'; readonly key: string; readonly shared: SharedNetwork; readonly arena: number }
   | { readonly kind: 'unload'; readonly key: string }
   | { readonly kind: 'run'; readonly key: string; readonly feeds: TensorMap }
   | { readonly kind: 'preflight'; readonly bytes: Uint8Array; readonly externalData: ReadonlyMap<string, Uint8Array> };
@@ -16,6 +18,7 @@ export type CallKind = Call['kind'];
 /** What comes back for each kind of call. */
 export interface Replies {
   load: LoadedModel;
+  attach: { readonly memoryBytes: number };
   unload: undefined;
   run: { readonly outputs: TensorMap; readonly computeMs: number };
   preflight: Preflight;
@@ -28,6 +31,8 @@ export interface LoadedModel {
   readonly mismatchedTiers: readonly Tier[];
   /** Kernels in use, by operation name. */
   readonly kernels: ReadonlyMap<string, string>;
+  /** For the other threads; absent where the reference kernels run it. */
+  readonly shared: SharedNetwork | undefined;
 }
 
 /** What an uploaded model is, found without running it on data. */

@@ -30,7 +30,8 @@ export function expectSameBits(problem: Problem, runner: Runner): void {
   const memory = new WebAssembly.Memory({ initial, maximum: plan.pages.maximum, shared: true });
   const bytes = new Uint8Array(memory.buffer).fill(JUNK);
   bytes.set(plan.image);
-  const instance = new Instance(plan, compileModule(plan, runner.tier), memory, plan.arenaStart, runner.tier);
+  const shared = { wiring: plan, module: compileModule(plan, runner.tier), memory, tier: runner.tier };
+  const instance = new Instance(shared, plan.arenaStart);
   expectEqualTensors(instance.run(problem.feeds), runQuantized(problem.graph, problem.feeds), problem.description);
   const image = Buffer.from(bytes.subarray(0, plan.image.length));
   expect(image.equals(plan.image), `constants were overwritten: ${problem.description}`).toBe(true);

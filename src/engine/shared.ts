@@ -1,0 +1,13 @@
+import type { Wiring } from './plan/plan.ts';
+import type { Tier } from './tier.ts';
+
+/**
+ * A loaded network as other threads of the process can run it too: post it to one, and `attach` there. The module is
+ * compiled once and the weights lie in the memory once; each instance adds one arena.
+ */
+export interface SharedNetwork {
+  readonly wiring: Wiring;
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly tier: Tier;
+}
