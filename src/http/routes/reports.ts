@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import { AppError } from '../../base/index.ts';
-import { reportSchema } from '../../lab/index.ts';
+import { renderReport, reportSchema } from '../../lab/index.ts';
 import { selectVersion } from '../../serving/index.ts';
 import type { VersionRecord } from '../../store/index.ts';
 import { modelName, versionSelector } from '../names.ts';
 import { operation, type App } from '../operation.ts';
-import { reportPage } from '../reportPage.ts';
 import type { HttpServices } from '../services.ts';
 
 const byVersion = z.object({ name: modelName, version: versionSelector });
@@ -54,7 +53,7 @@ export function reportRoutes(app: App, services: HttpServices): void {
     async (request, reply) => {
       const version = await find(request.params.name, request.params.version);
       const bytes = await services.store.artifacts.read(version.reportSha256);
-      const html = reportPage(reportSchema.parse(JSON.parse(new TextDecoder().decode(bytes))));
+      const html = renderReport(JSON.parse(new TextDecoder().decode(bytes)));
       // The page brings its own styles and loads nothing.
       return reply
         .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox")
