@@ -4,6 +4,9 @@ import { nearestEven } from '../requantize.ts';
 
 const saturate = (q: number, { qmin, qmax }: Clamp): number => (q < qmin ? qmin : q > qmax ? qmax : q);
 
+/** Rounded; NaN, which only scales whose ratio overflows give, counts as 0. */
+const integer = (x: number): number => nearestEven(x) || 0;
+
 /**
  * One byte of a binary operation. With da = f32(a − zeroPointA) and db likewise (both exact), every step rounded to float32:
  *
@@ -18,12 +21,12 @@ export function binaryByte(
 ): (qa: number, qb: number) => number {
   if (kind === 'mul') {
     const k = Math.fround(Math.fround(a.scale * b.scale) / y.scale);
-    return (qa, qb) => nearestEven(Math.fround((qa - a.zeroPoint) * (qb - b.zeroPoint) * k)) + y.zeroPoint;
+    return (qa, qb) => integer(Math.fround((qa - a.zeroPoint) * (qb - b.zeroPoint) * k)) + y.zeroPoint;
   }
   const ka = Math.fround(a.scale / y.scale);
   const kb = Math.fround(b.scale / y.scale) * (kind === 'sub' ? -1 : 1);
   return (qa, qb) =>
-    nearestEven(Math.fround(Math.fround((qa - a.zeroPoint) * ka) + Math.fround((qb - b.zeroPoint) * kb))) + y.zeroPoint;
+    integer(Math.fround(Math.fround((qa - a.zeroPoint) * ka) + Math.fround((qb - b.zeroPoint) * kb))) + y.zeroPoint;
 }
 
 /** Elementwise with NumPy broadcasting over whole tensors of one sample. */
