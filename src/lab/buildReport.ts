@@ -5,6 +5,7 @@ import { versions } from './metadata.ts';
 import type { Network } from './network.ts';
 import type { PairedFigures } from './paired.ts';
 import type { QuantizeModelOptions } from './quantizeModel.ts';
+import { isDataFree } from './recipe.ts';
 import type { LatencyReport, LayerReport, Report } from './report.ts';
 import { describeSelection, type SamplePlan } from './samples.ts';
 import { judge } from './verdict.ts';
@@ -119,7 +120,9 @@ function warningsOf({ options, network, plan, layers }: ReportParts, verdict: Re
     warnings.push(`${calibration.indices.length} calibration samples are few; 100 or more give steadier ranges.`);
   if (calibration !== undefined && describeSelection(calibration).duplicates > 0)
     warnings.push(`${describeSelection(calibration).duplicates} calibration samples are duplicates of others.`);
-  if (recipe.biasCorrection !== 'none' && calibration === undefined)
+  if (isDataFree(recipe, options.calibration))
+    warnings.push('Ranges come from BatchNormalization, not from samples; a calibration set gives better ones.');
+  if (recipe.biasCorrection === 'empirical' && calibration === undefined)
     warnings.push('Biases were not corrected: that needs calibration samples.');
   const classCount = network.classOutput?.classCount;
   if (labels !== undefined && labels.length !== classCount)

@@ -10,7 +10,7 @@ import {
 } from '../data/index.ts';
 import type { Graph } from '../graph/index.ts';
 import { readModel } from '../onnx/index.ts';
-import { prepareGraph, type Recipe } from '../quant/index.ts';
+import { batchNormStatistics, prepareGraph, type Recipe, type Statistics } from '../quant/index.ts';
 import { importModel, simplify, summarize } from '../transform/index.ts';
 import { classOutputOf, type ClassOutput } from './classification.ts';
 
@@ -23,6 +23,8 @@ export interface Network {
   readonly imported: Graph;
   /** BN folded, no-ops gone, in the form that is calibrated and quantized. */
   readonly prepared: Graph;
+  /** What BatchNormalization says of its results, before it is folded. */
+  readonly statistics: Statistics;
   readonly inputs: readonly InputSpec[];
   readonly classOutput: ClassOutput | undefined;
   readonly summary: ReturnType<typeof summarize>;
@@ -58,6 +60,7 @@ export function openNetwork(
     sizeBytes,
     imported,
     prepared: prepareGraph(simplify(imported), recipe),
+    statistics: batchNormStatistics(imported),
     inputs: imported.inputs.map((name) =>
       inputSpecOf({ name, ...present(imported.types.get(name), `type of '${name}'`) }),
     ),

@@ -3,7 +3,15 @@ import { affineTable, batches, type Batch, type Dataset, type Preprocessing } fr
 import { compile, tierReport, type Executable, type Tier } from '../engine/index.ts';
 import type { FloatExecutor, Graph } from '../graph/index.ts';
 import { readModel, writeModel } from '../onnx/index.ts';
-import { calibrate, correctBias, quantizeGraph, type Ranges, type Recipe } from '../quant/index.ts';
+import {
+  calibrate,
+  correctBias,
+  correctBiasAnalytically,
+  dataFreeRanges,
+  quantizeGraph,
+  type Ranges,
+  type Recipe,
+} from '../quant/index.ts';
 import { runQuantized } from '../reference/index.ts';
 import { exportModel, importModel, lowerQdq, summarize } from '../transform/index.ts';
 import { buildReport } from './buildReport.ts';
@@ -29,7 +37,7 @@ export interface QuantizeModelOptions {
   /** Absent: 20 % of the calibration set are held out by content. */
   readonly evaluation?: Dataset | undefined;
   readonly preprocessing: Preprocessing;
-  /** Class names, written into the file. */
+  /** Class names, written into the file; absent: the data sets' own, where they name every class. */
   readonly labels?: readonly string[] | undefined;
   readonly recipe: Recipe;
   readonly executor: FloatExecutor;
@@ -47,6 +55,8 @@ export interface QuantizedModel {
   readonly golden: string;
   readonly verdict: Report['verdict']['outcome'];
   readonly summary: ReturnType<typeof summarize>;
+  /** The class names in the file. */
+  readonly labels: readonly string[] | undefined;
 }
 
 /** What a job carries from step to step. */
@@ -92,7 +102,7 @@ export async function quantizeModel(options: QuantizeModelOptions): Promise<Quan
     clock.at(3, 3);
     const engine = { tier: executable.tier, reason: tierReport().reason };
     const report = buildReport({ ...job, comparison, layers, latency, onnx, golden, engine, stages: clock.times() });
-    return { onnx, report, golden, verdict: report.verdict.outcome, summary: summarize(written) };
+    return { onnx, report, golden, verdict: report.verdict.outcome, summary: summarize(written), labels: labelsOf(job) };
   } finally {
     executable.close();
   }
@@ -100,7 +110,11 @@ export async function quantizeModel(options: QuantizeModelOptions): Promise<Quan
 
 async function findRanges({ options, network, plan, clock }: Job): Promise<Ranges> {
   const { recipe, executor, signal } = options;
-  if (recipe.activations === 'none' || plan.calibration === undefined) return new Map();
+  if (recipe.activations === 'none') return new Map();
+  if (plan.calibration === undefined) {
+    clock.enter('calibrate', 1);
+    return dataFreeRanges(network.prepared, recipe, network.statistics, pixelRanges(network, options));
+  }
   const total = plan.calibration.indices.length;
   clock.enter('calibrate', total);
   const { ranges } = await calibrate({
@@ -111,22 +125,23 @@ async function findRanges({ options, network, plan, clock }: Job): Promise<Range
     onProgress: (done) => clock.at(done, total),
     signal,
   });
-  return withPixelRange(ranges, { options, network });
+  if (plan.calibration.dataset.kind !== 'images') return ranges;
+  return new Map([...ranges, ...[...pixelRanges(network, options)].filter(([name]) => ranges.has(name))]);
 }
 
 /**
- * The range of an image input is known: what preprocessing makes of 0 and 255. Images that happen to be dark would give a
+ * Ranges of image inputs are known: what preprocessing makes of 0 and 255. Images that happen to be dark would give a
  * narrower one, whose steps lie between the pixel values.
  */
-function withPixelRange(ranges: Ranges, { options, network }: Pick<Job, 'options' | 'network'>): Ranges {
-  const [input] = network.inputs;
-  if (options.calibration?.kind !== 'images' || input === undefined || !ranges.has(input.name)) return ranges;
-  const values = affineTable(
-    options.preprocessing,
-    input.layout === 'NCHW' ? (input.shape[1] ?? 1) : (input.shape[3] ?? 1),
-  );
-  const range = { min: Math.min(0, ...values), max: Math.max(0, ...values) };
-  return new Map([...ranges, [input.name, range]]);
+function pixelRanges({ inputs }: Network, { preprocessing }: QuantizeModelOptions): Ranges {
+  const ranges = new Map<string, { min: number; max: number }>();
+  for (const { name, shape, layout } of inputs) {
+    if (shape.length !== 4) continue;
+    const values = affineTable(preprocessing, (layout === 'NCHW' ? shape[1] : shape[3]) ?? 1);
+    const range = { min: Math.min(0, ...values), max: Math.max(0, ...values) };
+    if (Number.isFinite(range.max - range.min)) ranges.set(name, range);
+  }
+  return ranges;
 }
 
 /**
@@ -137,8 +152,10 @@ const CORRECTION_SAMPLES = { onnxruntime: 100, reference: 32 } as const;
 
 async function correct({ options, network, plan, clock }: Job, ranges: Ranges): Promise<Graph> {
   const { recipe, executor, signal } = options;
-  if (recipe.biasCorrection === 'none' || recipe.weights === 'none' || plan.calibration === undefined)
-    return network.prepared;
+  if (recipe.biasCorrection === 'none' || recipe.weights === 'none') return network.prepared;
+  if (recipe.biasCorrection === 'analytic')
+    return correctBiasAnalytically(network.prepared, recipe, network.statistics);
+  if (plan.calibration === undefined) return network.prepared;
   const { dataset, indices } = plan.calibration;
   return correctBias({
     graph: network.prepared,
@@ -175,16 +192,24 @@ function batchesOf(
 }
 
 function writeFile({ options, network, plan }: Job, quantized: Graph): Uint8Array {
-  const { preprocessing, labels, recipe, executor } = options;
+  const { preprocessing, recipe, executor } = options;
   const facts = {
     preprocessing,
-    labels,
+    labels: labelsOf({ options, network }),
     recipe,
     source: network.sha256,
     calibration: plan.calibration && selectionHash(plan.calibration),
     executor: executor.name,
   };
   return writeModel(exportModel(withMetadata(quantized, facts)));
+}
+
+/** Class names as they were given, else as folders or tables of a labelled set name every class of the network. */
+function labelsOf({ options, network }: Pick<Job, 'options' | 'network'>): readonly string[] | undefined {
+  const { labels, calibration, evaluation } = options;
+  if (labels !== undefined) return labels;
+  const sets = [evaluation?.classNames, calibration?.classNames];
+  return sets.find((names) => names?.length === network.classOutput?.classCount);
 }
 
 async function compare(

@@ -200,11 +200,24 @@ describe('calibration and evaluation', () => {
     const evaluated = await run({ recipe, calibration: undefined });
     expect(evaluated.report.accuracy?.int8.top1?.share).toBe(1);
   });
+
+  it('are not needed where BatchNormalization tells the ranges', async () => {
+    const recipe = recipeSchema.parse({ biasCorrection: 'analytic' });
+    const { report } = await run({ recipe, calibration: undefined });
+    expect(report.accuracy?.int8.top1?.share).toBe(1);
+    expect(report.layers.some(({ form }) => form === 'int8')).toBe(true);
+    expect(report.warnings.join(' ')).toContain('BatchNormalization');
+  });
 });
 
 describe('what is refused before any compute', () => {
   it.each<[string, () => Promise<Partial<QuantizeModelOptions>> | Partial<QuantizeModelOptions>, string]>([
     ['activations without calibration', () => ({ calibration: undefined }), 'CALIBRATION_REQUIRED'],
+    [
+      'equalization without samples',
+      () => ({ calibration: undefined, recipe: recipeSchema.parse({ biasCorrection: 'none', equalization: true }) }),
+      'RECIPE_INVALID',
+    ],
     [
       'nothing to quantize',
       () => ({ recipe: recipeSchema.parse({ weights: 'none', activations: 'none' }) }),
