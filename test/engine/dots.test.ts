@@ -1,31 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/index.ts';
-import {
-  dotOfTier,
-  emulatedDot,
-  pairs,
-  relaxedDot,
-  saturatingDot,
-  signedDot,
-  unsignedDot,
-  type RelaxedDot,
-} from '../../src/engine/dot.ts';
+import { dotOfTier, emulatedDot, pairs, relaxedDot, saturatingDot, type RelaxedDot } from '../../src/engine/dot.ts';
 import { tierReport } from '../../src/engine/index.ts';
 import { probeDotSemantics } from '../../src/engine/probe.ts';
 import { ModuleBuilder, type Local } from '../../src/wasm/index.ts';
 import { bytes, seeds } from '../suites/problem.ts';
-import { describeSuites } from './support/describeSuites.ts';
+import { describeAbsent, describeSuites } from './support/describeSuites.ts';
+import { emulated, relaxed } from './support/runners.ts';
 
 const { dotSemantics } = tierReport();
-const exact = dotSemantics === 'unsigned' || dotSemantics === 'signed';
 
-describeSuites('relaxed dot that reads u8, emulated', { tier: 'simd', dot: unsignedDot(emulatedDot('unsigned')) });
-describeSuites('relaxed dot that reads s8, emulated', { tier: 'simd', dot: signedDot(emulatedDot('signed')) });
-describeSuites('pairs at 256 bits', { tier: 'wide', dot: pairs }, 0.25);
+describeSuites('relaxed dot that reads u8, emulated', emulated.unsigned);
+describeSuites('relaxed dot that reads s8, emulated', emulated.signed);
 
-if (exact) describeSuites('relaxed tier', { tier: 'relaxed', dot: dotOfTier('relaxed', dotSemantics) });
-else describe('relaxed tier', () => it.skip(`the relaxed dot is ${dotSemantics} on this machine`, () => expect.fail()));
+if (relaxed) describeSuites('relaxed tier', relaxed);
+else describeAbsent('relaxed tier', `the relaxed dot is ${dotSemantics}`);
 
 /** One relaxed dot of 16 weights, 16 activations and four sums. */
 function sumOf(dot: RelaxedDot): (weights: Int8Array, activations: Uint8Array, acc: Int32Array) => Int32Array {

@@ -1,15 +1,15 @@
 import { describe, it } from 'vitest';
 import { seededRandom } from '../../src/base/index.ts';
-import { pairs } from '../../src/engine/dot.ts';
 import type { ConvOperation, LayoutOperation, QuantizedGraph } from '../../src/graph/index.ts';
 import { tensor, type Tensor } from '../../src/tensor/index.ts';
 import { graphOf, int64, problemOf, quantized, type ExpectedKernel } from '../suites/problem.ts';
 import { randomWeights } from '../suites/weights.ts';
+import { simd } from './support/runners.ts';
 import { expectSameBits } from './support/sameBits.ts';
 
 /** Each case failed once. */
 function expectExact(graph: QuantizedGraph, kernels: Readonly<Record<string, ExpectedKernel>> = {}, batch = 2): void {
-  expectSameBits(problemOf({ graph, kernels, random: seededRandom(5), batch }), { tier: 'simd', dot: pairs });
+  expectSameBits(problemOf({ graph, kernels, random: seededRandom(5), batch }), simd);
 }
 
 const clamp = { qmin: 0, qmax: 255 };
@@ -116,6 +116,6 @@ describe('scales whose ratio overflows', () => {
       ...{ graph, kernels: { pool: () => /^averagePool/ }, random: seededRandom(1), batch: 1 },
       feed: (_, count) => new Uint8Array(count),
     });
-    expectSameBits(zeros, { tier: 'simd', dot: pairs });
+    expectSameBits(zeros, simd);
   });
 });

@@ -1,4 +1,4 @@
-import { pairs } from '../../src/engine/dot.ts';
 import { describeSuites } from './support/describeSuites.ts';
+import { simd } from './support/runners.ts';
 
-describeSuites('simd tier', { tier: 'simd', dot: pairs });
+describeSuites('simd tier', simd);

@@ -1,9 +1,10 @@
-import { describe, expect, it } from 'vitest';
-import { dotOfTier } from '../../src/engine/dot.ts';
+import { pairs } from '../../src/engine/dot.ts';
 import { tierReport } from '../../src/engine/index.ts';
-import { describeSuites } from './support/describeSuites.ts';
+import { describeAbsent, describeSuites } from './support/describeSuites.ts';
+import { runnerOf, wide } from './support/runners.ts';
 
-const { selfTest, dotSemantics, reason } = tierReport();
+if (wide) describeSuites('wide tier', wide);
+else describeAbsent('wide tier', tierReport().reason);
 
-if (selfTest.wide === 'passed') describeSuites('wide tier', { tier: 'wide', dot: dotOfTier('wide', dotSemantics) });
-else describe('wide tier', () => it.skip(`does not run on this machine: ${reason}`, () => expect.fail()));
+if (wide && wide.dot !== pairs)
+  describeSuites('wide tier of a machine without an exact relaxed dot', runnerOf('wide', pairs));

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import { suites } from '../../suites/index.ts';
-import { expectSameBits, type Runner } from './sameBits.ts';
+import type { Runner } from './compare.ts';
+import { expectSameBits } from './sameBits.ts';
 
 /** All suites on one runner; `share` of the runs where another runner emits nearly the same code. */
 export function describeSuites(title: string, runner: Runner, share = 1): void {
@@ -11,4 +12,9 @@ export function describeSuites(title: string, runner: Runner, share = 1): void {
       fc.assert(property, { numRuns: Math.ceil(suite.runs * share) });
     });
   });
+}
+
+/** A tier that this machine does not have: named, with the reason, in the list of tests. */
+export function describeAbsent(title: string, reason: string): void {
+  describe(title, () => it.skip(`does not run on this machine: ${reason}`, () => undefined));
 }
