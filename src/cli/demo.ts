@@ -111,7 +111,7 @@ async function main(): Promise<number> {
     await rm(folder, { recursive: true, force: true });
   };
   process.once('SIGINT', () => void stop().then(() => process.exit(exitCodes.interrupted)));
-  terminal.print(`Service      ${service.url} (data in ${service.dataDir})`);
+  terminal.print(`Service      ${service.url}, its data in a temporary folder`);
   try {
     await runMainJob(service);
   } catch (error) {
