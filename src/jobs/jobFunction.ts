@@ -38,6 +38,7 @@ export interface JobOutput {
   readonly summary: ModelSummary;
   readonly golden: string;
   readonly verdict: Exclude<VersionRecord['verdict'], undefined>;
+  readonly labels: readonly string[] | undefined;
 }
 
 export interface JobContext {

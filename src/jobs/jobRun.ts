@@ -136,7 +136,7 @@ export class JobRun {
       ...artifact,
       summary: output.summary,
       preprocessing: model.preprocessing,
-      labels: model.labels,
+      labels: output.labels,
       jobId: this.jobId,
       reportSha256: report.sha256,
       golden: output.golden,

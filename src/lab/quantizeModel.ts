@@ -102,7 +102,14 @@ export async function quantizeModel(options: QuantizeModelOptions): Promise<Quan
     clock.at(3, 3);
     const engine = { tier: executable.tier, reason: tierReport().reason };
     const report = buildReport({ ...job, comparison, layers, latency, onnx, golden, engine, stages: clock.times() });
-    return { onnx, report, golden, verdict: report.verdict.outcome, summary: summarize(written), labels: labelsOf(job) };
+    return {
+      onnx,
+      report,
+      golden,
+      verdict: report.verdict.outcome,
+      summary: summarize(written),
+      labels: labelsOf(job),
+    };
   } finally {
     executable.close();
   }
