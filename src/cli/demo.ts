@@ -88,7 +88,7 @@ async function runMainJob(service: ServiceProcess): Promise<void> {
   terminal.print(`
 Page      ${service.url}/
 Docs      ${service.url}/docs
-Report    ${base}/${version}/report
+Report    ${base}/${version}/report.html
 int8 file ${base}/${version}/file`);
 }
 
