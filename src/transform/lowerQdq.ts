@@ -4,7 +4,7 @@ import { expandQLinear } from './qdq/expandQLinear.ts';
 import { Lowering, type Match, type Target } from './qdq/lowering.ts';
 import { peelActivations, unbounded } from './qdq/clamp.ts';
 import { matchConcat, matchLayout, matchRequantize, quantizedForm } from './qdq/matchLayout.ts';
-import { matchBinary, matchConv, matchFullyConnected } from './qdq/matchLinear.ts';
+import { matchBinary, matchConv, matchFullyConnected, matchPixelConv } from './qdq/matchLinear.ts';
 import { matchAveragePool, matchMaxPool } from './qdq/matchPool.ts';
 import { matchTable } from './qdq/matchTable.ts';
 import { dequantizeConstant, inputName, isDequantize, isQuantize } from './qdq/parameters.ts';
@@ -133,10 +133,11 @@ const REALS = { scale: 1, zeroPoint: 0, storedAs: 'uint8' } as const;
 
 /** A fully connected layer of quantized operands whose result is read in float: summed in int32, scaled once. */
 function matchFloatResult(lowering: Lowering, node: Node): Match | undefined {
-  if (node.opType !== 'Gemm' && node.opType !== 'MatMul') return undefined;
+  if (node.opType !== 'Gemm' && node.opType !== 'MatMul' && node.opType !== 'Conv') return undefined;
   const form = (name: string): ReturnType<typeof quantizedForm> => quantizedForm(lowering, name);
   const target = { output: node.outputs[0] ?? '', params: REALS };
-  return matchFullyConnected(lowering, node, unbounded, target, form);
+  const match = node.opType === 'Conv' ? matchPixelConv : matchFullyConnected;
+  return match(lowering, node, unbounded, target, form);
 }
 
 function emitPlan(lowering: Lowering, { matches, quantizers, floats, floatResults }: Plan): void {

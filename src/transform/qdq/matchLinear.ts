@@ -95,6 +95,26 @@ export function matchFullyConnected(
   return matchBiasedMatMul(lowering, node, bounds, target, form);
 }
 
+/** A 1x1 Conv of a single pixel: what some exporters write for a last fully connected layer. */
+export function matchPixelConv(
+  lowering: Lowering,
+  node: Node,
+  bounds: Bounds,
+  target: Target,
+  form: (value: string) => QuantizedForm | undefined,
+): Match | undefined {
+  if (node.opType !== 'Conv' || groupOf(node) !== 1) return undefined;
+  const layer = layerOf(lowering, node, form, inputName(node, 2), 1);
+  if (!layer) return undefined;
+  const [channels = 1, depth = 1, ...kernel] = layer.weights.shape;
+  const pixel = [1, depth, ...kernel.map(() => 1)];
+  if (kernel.some((size) => size !== 1) || !shapesEqual(layer.input.shape, pixel)) return undefined;
+  if (!shapesEqual(lowering.shapeOf(node.outputs[0] ?? ''), [1, channels, ...kernel])) return undefined;
+  const weights = { ...layer.weights, shape: [channels, depth] };
+  const input = { ...layer.input, shape: [1, depth] };
+  return fullyConnected(lowering, node, { ...layer, weights, input }, 'outputs', 1, bounds, target);
+}
+
 function matchBiasedMatMul(
   lowering: Lowering,
   node: Node,

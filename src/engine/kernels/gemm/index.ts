@@ -127,8 +127,8 @@ interface Result {
 
 function resultOf(to: QuantizedValue | FloatValue, layout: Layout | undefined, clamp: Clamp): Result | undefined {
   if (to.kind === 'float') {
-    const [rows = 1, channels = 1] = to.shape;
-    if (rows !== 1 || to.shape.length !== 2) return undefined;
+    const [rows = 1, channels = 1, ...pixels] = to.shape;
+    if (rows !== 1 || pixels.some((size) => size !== 1)) return undefined;
     const panels = Math.ceil(channels / CHANNEL_BLOCK);
     return { height: 1, width: 1, outputStride: 0, panels, bytes: undefined };
   }
