@@ -9,6 +9,8 @@ export interface DotStrategy {
   readonly name: 'pairs' | 'unsigned' | 'signed';
   /** Values of K that one 32-bit lane takes. */
   readonly group: 2 | 4;
+  /** Pixels of a tile. V8 has 15 vector registers to give: rows · 2 sums, 2 weights, 1 splat, and what `emit` needs. */
+  readonly rows: number;
   /** Bytes of one packed activation, and of one packed weight. */
   readonly operandBytes: 2 | 1;
   /** XOR of every activation byte when it is packed; moves the zero point by −128. */
@@ -25,6 +27,7 @@ export interface DotStrategy {
 export const pairs: DotStrategy = {
   name: 'pairs',
   group: 2,
+  rows: 4,
   operandBytes: 2,
   flipsSign: false,
   plainWeights: false,
@@ -94,12 +97,12 @@ export const saturatingDot: RelaxedDot = (f, { acc, activations, weights }) => {
 
 /** The relaxed dot where it reads activations as u8. Exact for 4 · 255 · 128 < 2³¹. */
 export function unsignedDot(dot: RelaxedDot = relaxedDot): DotStrategy {
-  return { name: 'unsigned', group: 4, operandBytes: 1, flipsSign: false, plainWeights: true, emit: dot };
+  return { name: 'unsigned', group: 4, rows: 6, operandBytes: 1, flipsSign: false, plainWeights: true, emit: dot };
 }
 
 /** The relaxed dot where it reads activations as s8: they are stored XOR 128. */
 export function signedDot(dot: RelaxedDot = relaxedDot): DotStrategy {
-  return { name: 'signed', group: 4, operandBytes: 1, flipsSign: true, plainWeights: true, emit: dot };
+  return { name: 'signed', group: 4, rows: 6, operandBytes: 1, flipsSign: true, plainWeights: true, emit: dot };
 }
 
 /** The dot products of a tier on a machine with these semantics. */

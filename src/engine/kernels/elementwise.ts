@@ -3,7 +3,7 @@ import type { BinaryOperation, QuantizedValue } from '../../graph/index.ts';
 import type { FunctionBuilder, Local } from '../../wasm/index.ts';
 import { roundUp, type Layout } from '../plan/layout.ts';
 import type { KernelPlanner, Placement } from '../plan/step.ts';
-import { emitLimits, emitNarrow, emitNearest } from './requantize.ts';
+import { emitRequantizer, emitRows, roundingWithin, rowsScratchBytes, type Rounding } from './requantize.ts';
 
 /**
  * Bytes of the second operand against the first: all of them, or one pixel's channels for every pixel ([1, C, 1, 1]
@@ -47,7 +47,7 @@ export const planBinary: KernelPlanner = (operation, context) => {
     kernel: `${operation.kind}.${pattern}`,
     macs: 0,
     constants: [],
-    scratchBytes: 0,
+    scratchBytes: rowsScratchBytes(2),
     emit: (module, place) => module.function(['i'], [], (f) => emitBinary(f, binary, place)),
   };
 };
@@ -81,51 +81,64 @@ interface Binary {
 function emitBinary(f: FunctionBuilder, binary: Binary, place: Placement): void {
   const arena = f.parameter(0);
   const { operation, large, small, output } = binary;
-  const limits = emitLimits(f, output.zeroPoint, operation.clamp);
+  const factors = factorsOf(binary);
+  const requantizer = emitRequantizer(f, { ...output, clamp: operation.clamp, rounding: roundingOf(binary, factors) });
   const [outer, inner, at, smallAt] = f.locals('i', 4) as [Local, Local, Local, Local];
-  const results = f.locals('v', 4);
+  const rows = binary.period % 32 === 0 ? 2 : 1;
+  const results = f.locals('v', rows * 4);
   const wide = f.locals('v', 2);
-  const constants = emitFactors(f, binary);
-  const operand = ({ name }: Operand, from: Local, part: 'low' | 'high', zero: Local, target: Local): void => {
-    f.get(from)
-      .op('v128.load', { offset: place.address(name) })
-      .op(`i16x8.extend_${part}_i8x16_u`);
+  const constants = emitConstants(f, binary, factors);
+  const operand = (from: Local, offset: number, part: 'low' | 'high', zero: Local, target: Local): void => {
+    f.get(from).op('v128.load', { offset }).op(`i16x8.extend_${part}_i8x16_u`);
     f.get(zero).op('i16x8.sub').set(target);
   };
   f.repeat(outer, { start: 0, end: binary.length, step: binary.period }, () => {
-    f.repeat(inner, { start: 0, end: binary.period, step: 16 }, () => {
+    f.repeat(inner, { start: 0, end: binary.period, step: rows * 16 }, () => {
       f.get(arena).get(inner).op('i32.add').tee(smallAt).get(outer).op('i32.add').set(at);
-      for (const half of ['low', 'high'] as const) {
-        operand(large, at, half, constants.zeros[0]!, wide[0]!);
-        operand(small, smallAt, half, constants.zeros[1]!, wide[1]!);
-        for (const quarter of ['low', 'high'] as const) {
-          const index = (half === 'high' ? 2 : 0) + (quarter === 'high' ? 1 : 0);
-          emitCompute(f, binary, wide, quarter, constants.factors);
-          emitNearest(f);
-          f.set(results[index]!);
+      for (let index = 0; index < rows * 4; index++) {
+        const row = Math.floor(index / 4);
+        if (index % 2 === 0) {
+          const half = index % 4 === 0 ? 'low' : 'high';
+          operand(at, place.address(large.name) + row * 16, half, constants.zeros[0]!, wide[0]!);
+          operand(smallAt, place.address(small.name) + row * 16, half, constants.zeros[1]!, wide[1]!);
         }
+        emitCompute(f, binary, wide, index % 2 === 0 ? 'low' : 'high', constants.factors);
+        requantizer.round();
+        f.set(results[index]!);
       }
-      f.get(at);
-      emitNarrow(f, (index) => f.get(results[index]!), limits);
-      f.op('v128.store', { offset: place.address(operation.output) });
+      emitRows(f, results, requantizer, {
+        scratch: { at: arena, offset: place.scratch },
+        target: (row) => {
+          f.get(at);
+          return place.address(operation.output) + row * 16;
+        },
+      });
     });
   });
 }
 
-/** Splat zero points (int16) and factors (float32): k of a product, or ka and kb with their signs. */
-function emitFactors(f: FunctionBuilder, { operation, large, small, output, signs }: Binary) {
+/** k of a product, or ka and kb with their signs, as the reference rounds them. */
+function factorsOf({ operation, large, small, output, signs }: Binary): number[] {
+  if (operation.kind === 'mul') return [Math.fround(Math.fround(large.value.scale * small.value.scale) / output.scale)];
+  return [large, small].map(({ value }, index) => Math.fround(value.scale / output.scale) * signs[index]!);
+}
+
+/** |a − za| and |b − zb| are at most 255. */
+function roundingOf({ operation }: Binary, factors: readonly number[]): Rounding {
+  const [k = 0, kb = 0] = factors.map(Math.abs);
+  return roundingWithin(operation.kind === 'mul' ? 255 * 255 * k : 255 * (k + kb));
+}
+
+/** Splat zero points (int16) and factors (float32). */
+function emitConstants(f: FunctionBuilder, { large, small }: Binary, values: readonly number[]) {
   const zeros = [large, small].map(({ value }) => {
     const local = f.local('v');
     f.i32(value.zeroPoint).op('i16x8.splat').set(local);
     return local;
   });
-  const scales =
-    operation.kind === 'mul'
-      ? [Math.fround(Math.fround(large.value.scale * small.value.scale) / output.scale)]
-      : [large, small].map(({ value }, index) => Math.fround(value.scale / output.scale) * signs[index]!);
-  const factors = scales.map((scale) => {
+  const factors = values.map((value) => {
     const local = f.local('v');
-    f.f32(scale).op('f32x4.splat').set(local);
+    f.f32(value).op('f32x4.splat').set(local);
     return local;
   });
   return { zeros, factors };

@@ -3,7 +3,7 @@ import type { FunctionBuilder, Local } from '../../wasm/index.ts';
 import type { NhwcLayout } from '../plan/layout.ts';
 import type { KernelPlanner, PlanContext, Placement } from '../plan/step.ts';
 import { emitPaddedInput, paddedInput } from './paddedInput.ts';
-import { bytesOf, emitLimits, emitNarrow, emitNearest, emitScale } from './requantize.ts';
+import { bytesOf, emitNarrow, emitRequantizer, emitScale, roundingWithin } from './requantize.ts';
 
 interface Pool {
   readonly input: NhwcLayout;
@@ -109,7 +109,8 @@ export const planAveragePool: KernelPlanner = (operation, context) => {
       module.function(['i'], [], (f) => {
         const accs = f.locals('v', 4);
         const [bytes, multiplier, zero] = f.locals('v', 3) as [Local, Local, Local];
-        const limits = emitLimits(f, to.zeroPoint, operation.clamp);
+        const rounding = roundingWithin(taps * 255 * Math.max(...multipliers));
+        const requantizer = emitRequantizer(f, { ...to, clamp: operation.clamp, rounding });
         f.i32(-from.zeroPoint * taps)
           .op('i32x4.splat')
           .set(zero);
@@ -135,9 +136,9 @@ export const planAveragePool: KernelPlanner = (operation, context) => {
               .op('i32.shl')
               .op('v128.load32_splat', { offset: place.constants[0] ?? 0 })
               .set(multiplier);
-            emitScale(f, accs, [multiplier], () => emitNearest(f));
+            emitScale(f, accs, [multiplier], requantizer);
             f.get(target);
-            emitNarrow(f, (lane) => f.get(accs[lane]!), limits);
+            emitNarrow((lane) => f.get(accs[lane]!), requantizer);
             f.op('v128.store');
           },
         );

@@ -13,6 +13,11 @@ const MAGIC_BOUND = 2 ** 22;
  */
 export type Rounding = 'magic' | 'nearest';
 
+/** The rounding of values that are proved to stay within ±bound; NaN proves nothing. */
+export function roundingWithin(bound: number): Rounding {
+  return bound <= MAGIC_BOUND ? 'magic' : 'nearest';
+}
+
 /**
  * Whether `magic` is proved: (Σ |w − zw| · max |x − zx| + |bias|) · multiplier ≤ 2²² for every output channel. The sum is
  * bounded by the largest weight times the taps, which holds for any order of the weights.
@@ -22,7 +27,8 @@ export function roundingOf(weights: QuantizedWeights, inputZeroPoint: number): R
   const taps = weights.data.length / weights.bias.length;
   const bounded = weights.multipliers.every((multiplier, channel) => {
     const reach = Math.abs(weights.zeroPoints[channel]!) + 128;
-    return (taps * reach * largest + Math.abs(weights.bias[channel]!)) * multiplier <= MAGIC_BOUND;
+    const bound = (taps * reach * largest + Math.abs(weights.bias[channel]!)) * multiplier;
+    return roundingWithin(bound) === 'magic';
   });
   return bounded ? 'magic' : 'nearest';
 }
@@ -30,13 +36,18 @@ export function roundingOf(weights: QuantizedWeights, inputZeroPoint: number): R
 /** Turns f32x4 on the stack into i32x4. */
 export type Round = () => void;
 
-/** Prepares a rounding once in a function. V8 merges two operations only where both read the very same splat. */
-export function emitRounding(f: FunctionBuilder, rounding: Rounding): Round {
+/**
+ * Prepares a rounding once in a function, nearestEven(x) + addend. V8 merges two operations only where both read the very
+ * same splat. Only `magic` takes an addend: it costs nothing there, and could overflow after a saturating conversion.
+ */
+export function emitRounding(f: FunctionBuilder, rounding: Rounding, addend = 0): Round {
   if (rounding === 'nearest') return () => emitNearest(f);
-  const [addend, bits] = f.locals('v', 2) as [Local, Local];
-  f.f32(MAGIC).op('f32x4.splat').set(addend);
-  f.i32(MAGIC_BITS).op('i32x4.splat').set(bits);
-  return () => f.get(addend).op('f32x4.add').get(bits).op('i32x4.sub');
+  const [magic, bits] = f.locals('v', 2) as [Local, Local];
+  f.f32(MAGIC).op('f32x4.splat').set(magic);
+  f.i32(MAGIC_BITS - addend)
+    .op('i32x4.splat')
+    .set(bits);
+  return () => f.get(magic).op('f32x4.add').get(bits).op('i32x4.sub');
 }
 
 /** f32x4 on the stack becomes i32x4; saturates, and NaN becomes 0. */
@@ -44,12 +55,51 @@ export function emitNearest(f: FunctionBuilder): void {
   f.op('f32x4.nearest').op('i32x4.trunc_sat_f32x4_s');
 }
 
+/** The steps from scaled sums to bytes, each on what lies on the stack. */
+export interface Requantizer {
+  /** f32x4 → i32x4, rounded. */
+  readonly round: Round;
+  /** Two i32x4 → i16x8, saturated, with the zero point. */
+  readonly words: () => void;
+  /** Two i16x8 → 16 bytes, saturated and clamped. */
+  readonly bytes: () => void;
+}
+
+/**
+ * Prepares the constants of an output once in a function. Saturation to int16 before the zero point is added is harmless:
+ * ±32767 plus any zero point is still beyond 0 and 255.
+ */
+export function emitRequantizer(
+  f: FunctionBuilder,
+  { rounding, zeroPoint, clamp }: { readonly rounding: Rounding; readonly zeroPoint: number; readonly clamp: Clamp },
+): Requantizer {
+  const splat = (value: number, lanes: 'i16x8.splat' | 'i8x16.splat'): Local => {
+    const local = f.local('v');
+    f.i32(value).op(lanes).set(local);
+    return local;
+  };
+  const round = emitRounding(f, rounding, zeroPoint);
+  const zero = rounding === 'nearest' && zeroPoint > 0 ? splat(zeroPoint, 'i16x8.splat') : undefined;
+  const qmin = clamp.qmin > 0 ? splat(clamp.qmin, 'i8x16.splat') : undefined;
+  const qmax = clamp.qmax < 255 ? splat(clamp.qmax, 'i8x16.splat') : undefined;
+  const words = (): void => {
+    f.op('i16x8.narrow_i32x4_s');
+    if (zero) f.get(zero).op('i16x8.add_sat_s');
+  };
+  const bytes = (): void => {
+    f.op('i8x16.narrow_i16x8_u');
+    if (qmin) f.get(qmin).op('i8x16.max_u');
+    if (qmax) f.get(qmax).op('i8x16.min_u');
+  };
+  return { round, words, bytes };
+}
+
 /** Replaces int32 accumulators by nearestEven(f32(acc) · multiplier), still int32; whole vectors at a time. */
 export function emitScale(
   f: FunctionBuilder,
   accs: readonly Local[],
   multipliers: readonly Local[],
-  round: Round,
+  { round }: Requantizer,
 ): void {
   accs.forEach((acc, index) => {
     f.get(acc)
@@ -61,39 +111,69 @@ export function emitScale(
   });
 }
 
-/** Splat constants of an output's zero point and clamp, made once in a function. */
-export interface OutputLimits {
-  readonly zeroPoint: Local;
-  readonly qmin: Local | undefined;
-  readonly qmax: Local | undefined;
-}
-
-export function emitLimits(f: FunctionBuilder, zeroPoint: number, clamp: Clamp): OutputLimits {
-  const splat = (value: number, lanes: 'i16x8.splat' | 'i8x16.splat'): Local => {
-    const local = f.local('v');
-    f.i32(value).op(lanes).set(local);
-    return local;
-  };
-  return {
-    zeroPoint: splat(zeroPoint, 'i16x8.splat'),
-    qmin: clamp.qmin > 0 ? splat(clamp.qmin, 'i8x16.splat') : undefined,
-    qmax: clamp.qmax < 255 ? splat(clamp.qmax, 'i8x16.splat') : undefined,
-  };
-}
-
-/**
- * Four i32x4 pushed by `push(0..3)` become 16 bytes on the stack: saturated to int16, plus zero point, saturated to uint8,
- * clamped. Saturation first is harmless: ±32767 plus any zero point is still beyond 0 and 255.
- */
-export function emitNarrow(f: FunctionBuilder, push: (index: number) => void, limits: OutputLimits): void {
+/** Four i32x4 pushed by `push(0..3)` become 16 bytes on the stack. */
+export function emitNarrow(push: (index: number) => void, { words, bytes }: Requantizer): void {
   for (const first of [0, 2]) {
     push(first);
     push(first + 1);
-    f.op('i16x8.narrow_i32x4_s').get(limits.zeroPoint).op('i16x8.add_sat_s');
+    words();
   }
-  f.op('i8x16.narrow_i16x8_u');
-  if (limits.qmin) f.get(limits.qmin).op('i8x16.max_u');
-  if (limits.qmax) f.get(limits.qmax).op('i8x16.min_u');
+  bytes();
+}
+
+/** Bytes of scratch that `emitRows` needs. */
+export const rowsScratchBytes = (rows: number): number => Math.ceil(rows / 2) * 32;
+
+/** Lanes of 32 bits of two vectors, one from each in turn: their lower halves, or their upper halves. */
+const LOWER_IN_TURN = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
+const UPPER_IN_TURN = LOWER_IN_TURN.map((lane) => lane + 8);
+
+/**
+ * Rows of 16 rounded int32 (four vectors each) become rows of 16 bytes. Two rows at a time, in vectors that V8 merges in
+ * pairs; its merged narrowing works within 128 bits, so channels come out in an order that the last shuffle repairs:
+ *
+ *   sums of row r   a0 a1 a2 a3, 4 channels each        words   a0 a2 │ a1 a3
+ *   bytes           p = r: a0 a2, r + 1: a0 a2 │ q = r: a1 a3, r + 1: a1 a3      stored, and loaded again
+ *   row r           p0 q0 p1 q1        row r + 1   p2 q2 p3 q3
+ *
+ * @param accs    rows · 4, used up
+ * @param scratch address of `rowsScratchBytes`
+ * @param target  pushes the address of a row and returns the offset for the store
+ */
+export function emitRows(
+  f: FunctionBuilder,
+  accs: readonly Local[],
+  requantizer: Requantizer,
+  place: {
+    readonly scratch: { readonly at: Local; readonly offset: number };
+    readonly target: (row: number) => number;
+  },
+): void {
+  const rows = accs.length / 4;
+  const { at, offset } = place.scratch;
+  const acc = (row: number, part: number): Local => accs[Math.min(row, rows - 1) * 4 + part]!;
+  for (let row = 0; row < rows; row += 2) {
+    for (const part of [0, 1]) {
+      for (const member of [row, row + 1]) {
+        f.get(acc(member, part)).get(acc(member, part + 2));
+        requantizer.words();
+      }
+      requantizer.bytes();
+      f.set(acc(row, part));
+    }
+  }
+  for (let row = 0; row < rows; row += 2)
+    for (const part of [0, 1])
+      f.get(at)
+        .get(acc(row, part))
+        .op('v128.store', { offset: offset + row * 16 + part * 16 });
+  for (let row = 0; row < rows; row++) {
+    const from = offset + (row - (row % 2)) * 16;
+    const to = place.target(row);
+    f.get(at).op('v128.load', { offset: from });
+    f.get(at).op('v128.load', { offset: from + 16 });
+    f.shuffle(row % 2 === 0 ? LOWER_IN_TURN : UPPER_IN_TURN).op('v128.store', { offset: to });
+  }
 }
 
 /** Bytes of float32 or int32 arrays for the constant image. */

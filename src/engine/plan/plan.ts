@@ -9,9 +9,6 @@ import type { Placement, Step } from './step.ts';
 
 const PAGE_BYTES = 65_536;
 
-/** Rows of the matrix microkernel: 6 × 16 fills the registers with accumulators, weights and one splat. */
-const TILE_ROWS = 6;
-
 /** A network as one module and one image of constants. */
 export interface Plan extends Wiring {
   readonly moduleBytes: Uint8Array<ArrayBuffer>;
@@ -49,7 +46,7 @@ export interface PlannedStep {
 /** Chooses layouts and kernels, places everything and emits the module. */
 export function planNetwork(graph: QuantizedGraph, dot: DotStrategy): Plan {
   const layouts = chooseLayouts(graph);
-  const context = { graph, layouts, dot, tileRows: TILE_ROWS };
+  const context = { graph, layouts, dot };
   const steps = graph.operations.map((operation) => planStep(operation, context));
   const scratchBytes = Math.max(0, ...steps.map((step) => (step.runs === 'wasm' ? step.scratchBytes : 0)));
   const arena = planArena(graph, layouts, roundUp(scratchBytes + SLACK_BYTES, ALIGNMENT));

@@ -8,8 +8,6 @@ export interface PlanContext {
   readonly graph: QuantizedGraph;
   readonly layouts: ReadonlyMap<string, Layout>;
   readonly dot: DotStrategy;
-  /** Rows of the matrix microkernel. */
-  readonly tileRows: number;
 }
 
 /** Where the plan put things. Addresses of values and scratch are relative to the arena, parameter 0 of every function. */

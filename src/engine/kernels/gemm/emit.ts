@@ -3,16 +3,9 @@ import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '.
 import type { DotStrategy } from '../../dot.ts';
 import { CHANNEL_BLOCK, type NhwcLayout } from '../../plan/layout.ts';
 import type { Placement } from '../../plan/step.ts';
+import { emitLastFits } from '../loops.ts';
 import { emitPaddedInput } from '../paddedInput.ts';
-import {
-  emitLimits,
-  emitNarrow,
-  emitRounding,
-  emitScale,
-  type OutputLimits,
-  type Round,
-  type Rounding,
-} from '../requantize.ts';
+import { emitRequantizer, emitRows, emitScale, type Requantizer, type Rounding } from '../requantize.ts';
 import type { Run } from './window.ts';
 
 /**
@@ -30,7 +23,7 @@ import type { Run } from './window.ts';
  *          ┌─────┬─────┬─────┬─────┐
  *   row 0  │ a00 │ a01 │ a02 │ a03 │  += splat(row 0, group k) · weights[k][0..15]
  *   row 1  │ a10 │ a11 │ a12 │ a13 │  += splat(row 1, group k) · weights[k][0..15]
- *     ⋮    │     │     │     │     │  rows · 4 accumulators, 4 weight vectors, 1 splat
+ *     ⋮    │     │     │     │     │  rows · 4 accumulators, 4 weight vectors, 1 splat, 1 product
  *          └─────┴─────┴─────┴─────┘
  */
 export interface Product {
@@ -75,7 +68,6 @@ interface Locals {
   readonly weights: readonly Local[];
   readonly multipliers: readonly Local[];
   readonly splat: Local;
-  readonly round: Round;
 }
 
 export function emitProduct(module: ModuleBuilder, product: Product, place: Placement): FunctionReference {
@@ -102,9 +94,9 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
       weights: f.locals('v', LANES),
       multipliers: f.locals('v', LANES),
       splat: f.local('v'),
-      round: emitRounding(f, product.rounding),
     };
-    const limits = product.bytes && emitLimits(f, product.bytes.zeroPoint, product.bytes.clamp);
+    const { bytes, rounding } = product;
+    const requantizer = bytes && emitRequantizer(f, { ...bytes, rounding });
     f.repeat(block, { start: 0, end: product.pixels, step: product.blockPixels }, () => {
       emitLastFits(f, block, product.pixels, product.blockPixels);
       emitPack(f, product, place, locals);
@@ -112,23 +104,11 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
         f.repeat(tile, { start: 0, end: product.blockPixels, step: product.rows }, () => {
           emitLastFits(f, tile, product.blockPixels, product.rows);
           emitMultiply(f, product, place, locals);
-          if (limits) emitStore(f, product, place, locals, limits);
+          if (requantizer) emitStore(f, product, place, locals, requantizer);
           else emitStoreFloat(f, product, place, locals);
         });
       });
     });
-  });
-}
-
-/** at = min(at, total − size): the last part overlaps the one before, and computes the same bytes again. */
-function emitLastFits(f: FunctionBuilder, at: Local, total: number, size: number): void {
-  if (total % size === 0) return;
-  f.block((breakIf) => {
-    f.get(at)
-      .i32(total - size)
-      .op('i32.le_s');
-    breakIf();
-    f.i32(total - size).set(at);
   });
 }
 
@@ -271,14 +251,16 @@ function emitMultiply(f: FunctionBuilder, product: Product, place: Placement, lo
   });
 }
 
-/**
- * Scales and rounds the tile, stores its int32 (adjacent stores with nothing in between, which V8 merges into wide ones),
- * then narrows row by row.
- */
-function emitStore(f: FunctionBuilder, product: Product, place: Placement, locals: Locals, limits: OutputLimits): void {
+/** Scales, rounds and narrows the tile, and stores it row by row. */
+function emitStore(
+  f: FunctionBuilder,
+  product: Product,
+  place: Placement,
+  locals: Locals,
+  requantizer: Requantizer,
+): void {
   const { accs, multipliers } = locals;
   const [, , , multipliersAt] = placesOf(place);
-  const results = place.scratch + product.paddedBytes + product.packedBytes;
   for (let lane = 0; lane < LANES; lane++) {
     f.get(locals.panel)
       .i32(64)
@@ -286,21 +268,17 @@ function emitStore(f: FunctionBuilder, product: Product, place: Placement, local
       .op('v128.load', { offset: multipliersAt + lane * 16 })
       .set(multipliers[lane]!);
   }
-  emitScale(f, accs, multipliers, locals.round);
-  accs.forEach((acc, index) =>
-    f
-      .get(locals.arena)
-      .get(acc)
-      .op('v128.store', { offset: results + index * 16 }),
-  );
   const target = locals.row;
   f.get(locals.block).get(locals.tile).op('i32.add').i32(product.outputStride).op('i32.mul');
   f.get(locals.panel).i32(CHANNEL_BLOCK).op('i32.mul').op('i32.add').get(locals.arena).op('i32.add').set(target);
-  for (let r = 0; r < product.rows; r++) {
-    f.get(target);
-    emitNarrow(f, (lane) => f.get(locals.arena).op('v128.load', { offset: results + (r * LANES + lane) * 16 }), limits);
-    f.op('v128.store', { offset: place.address(product.outputName) + r * product.outputStride });
-  }
+  emitScale(f, accs, multipliers, requantizer);
+  emitRows(f, accs, requantizer, {
+    scratch: { at: locals.arena, offset: place.scratch + product.paddedBytes + product.packedBytes },
+    target: (row) => {
+      f.get(target);
+      return place.address(product.outputName) + row * product.outputStride;
+    },
+  });
 }
 
 /** y[n] = f32(acc[n]) · multipliers[n] of the one row. */

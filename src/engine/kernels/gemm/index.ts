@@ -9,7 +9,7 @@ import { pairs } from '../../dot.ts';
 import { CHANNEL_BLOCK, roundUp, type Layout } from '../../plan/layout.ts';
 import type { KernelPlanner, PlanContext, WasmStep } from '../../plan/step.ts';
 import { paddedInput } from '../paddedInput.ts';
-import { bytesOf, roundingOf } from '../requantize.ts';
+import { bytesOf, roundingOf, rowsScratchBytes } from '../requantize.ts';
 import { emitProduct, type Product } from './emit.ts';
 import { packWeights, type WeightAt } from './pack.ts';
 import { pixelOffsets, windowRuns, type Geometry } from './window.ts';
@@ -73,7 +73,7 @@ function planProduct(
   const depth = runs.reduce((sum, run) => sum + run.bytes, 0);
   const { height, width, outputStride, panels } = result;
   const pixels = height * width;
-  const rows = Math.min(context.tileRows, pixels);
+  const rows = Math.min(dot.rows, pixels);
   const blockPixels = choosePixels(pixels, rows, depth * dot.operandBytes);
   const product: Product = {
     dot,
@@ -104,7 +104,7 @@ function planProduct(
     kernel: `${operation.kind}.gemm${rows}x${CHANNEL_BLOCK}.${dot.name}${result.bytes ? '' : '.float'}`,
     macs: pixels * weights.data.length,
     constants: [packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers), bytesOf(offsets)],
-    scratchBytes: product.paddedBytes + product.packedBytes + rows * 64,
+    scratchBytes: product.paddedBytes + product.packedBytes + rowsScratchBytes(rows),
     emit: (module, place) => emitProduct(module, product, place),
   };
 }
