@@ -13,9 +13,14 @@ export function compileModule(plan: Plan, tier: Tier): WebAssembly.Module {
   setFlagsFromString('--no-liftoff');
   setFlagsFromString('--no-wasm-lazy-compilation');
   setWide(tier === 'wide' ? 'on' : 'off');
-  const module = new WebAssembly.Module(plan.moduleBytes);
-  setWide('off');
-  return module;
+  try {
+    return new WebAssembly.Module(plan.moduleBytes);
+  } finally {
+    // flags are of the whole process: other modules (Node's own TypeScript loader in new threads) start slowly without these
+    setWide('off');
+    setFlagsFromString('--liftoff');
+    setFlagsFromString('--wasm-lazy-compilation');
+  }
 }
 
 const PAGE_BYTES = 65_536;
