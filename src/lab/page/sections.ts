@@ -26,9 +26,13 @@ export function tiles(report: Report): Markup {
   return html`<div class="tiles">
     ${int8 === undefined ? undefined : tile(percent(int8.share), 'top-1 as int8')}
     ${paired === undefined ? undefined : tile(percent(paired.agreement), 'same answer as fp32')}
-    ${tile(`${size.ratio.toFixed(2)}×`, `smaller: ${byteCount(size.fp32Bytes)} to ${byteCount(size.int8Bytes)}`)}
+    ${tile(sizeChange(size.ratio), `${byteCount(size.fp32Bytes)} to ${byteCount(size.int8Bytes)}`)}
     ${latency.speedup === undefined ? undefined : tile(`${latency.speedup.toFixed(2)}×`, 'speed of fp32, one thread')}
   </div>`;
+}
+
+function sizeChange(ratio: number): string {
+  return ratio >= 1 ? `${ratio.toFixed(2)}× smaller` : 'larger';
 }
 
 function tile(value: string, label: string): Markup {
@@ -45,7 +49,7 @@ export function comparisonSection(report: Report): Markup {
     const [fp32, int8] = [accuracy?.fp32[key], accuracy?.int8[key]];
     if (fp32 && int8) rows.push([name, withInterval(fp32), withInterval(int8), points(int8.share - fp32.share)]);
   }
-  rows.push(['File', byteCount(size.fp32Bytes), byteCount(size.int8Bytes), `${size.ratio.toFixed(2)}× smaller`]);
+  rows.push(['File', byteCount(size.fp32Bytes), byteCount(size.int8Bytes), sizeChange(size.ratio)]);
   for (const [name, key] of [
     ['Latency, median', 'p50Ms'],
     ['Latency, 90 %', 'p90Ms'],
@@ -132,7 +136,7 @@ export function layersSection({ layers }: Report): Markup {
     layer.opType,
     layer.form,
     sqnrBar(layer.weights?.sqnrDb),
-    layer.weights === undefined ? NONE : `${layer.weights.channelSpread.toPrecision(3)}×`,
+    layer.weights === undefined ? NONE : `2^${Math.log2(layer.weights.channelSpread).toFixed(1)}`,
     sqnrBar(layer.activation?.localSqnrDb),
     layer.activation === undefined ? NONE : percent(layer.activation.clippedShare),
     sqnrBar(layer.accumulatedSqnrDb),
