@@ -18,7 +18,7 @@ export interface LatencyOptions {
 export async function measureLatency(
   runners: readonly Runner[],
   feeds: TensorMap,
-  { threads, budgetMs = 2_000, minRuns = 3, maxRuns = 200, signal }: LatencyOptions,
+  { threads, budgetMs = 1_200, minRuns = 3, maxRuns = 200, signal }: LatencyOptions,
 ): Promise<LatencyReport[]> {
   const times = runners.map((): number[] => []);
   const start = performance.now();
