@@ -5,7 +5,9 @@ export default tseslint.config(
   { ignores: ['node_modules', 'coverage', 'openapi'] },
   ...tseslint.configs.strictTypeChecked,
   {
-    languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: resolve(import.meta.dirname, '..') } },
+    languageOptions: {
+      parserOptions: { project: './tsconfig.json', tsconfigRootDir: resolve(import.meta.dirname, '..') },
+    },
     rules: {
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/consistent-type-imports': 'error',
