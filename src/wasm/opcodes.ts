@@ -72,6 +72,7 @@ export const opcodes = {
   'v128.load16_splat': simd(0x08, 'i>v', { access: 2 }),
   'v128.load32_splat': simd(0x09, 'i>v', { access: 4 }),
   'v128.load64_splat': simd(0x0a, 'i>v', { access: 8 }),
+  'v128.load8x8_s': simd(0x01, 'i>v', { access: 8 }),
   'v128.load8x8_u': simd(0x02, 'i>v', { access: 8 }),
   'v128.load16x4_s': simd(0x03, 'i>v', { access: 8 }),
   'v128.store': simd(0x0b, 'iv>', { access: 16 }),

@@ -1,11 +1,18 @@
 import type { Clamp } from '../../../graph/index.ts';
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '../../../wasm/index.ts';
 import type { DotStrategy } from '../../dot.ts';
-import { CHANNEL_BLOCK, type NhwcLayout } from '../../plan/layout.ts';
+import { CHANNEL_BLOCK, roundUp, type NhwcLayout } from '../../plan/layout.ts';
 import type { Placement } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
 import { emitPaddedInput } from '../paddedInput.ts';
-import { emitRequantizer, emitRows, emitScale, type Requantizer, type Rounding } from '../requantize.ts';
+import {
+  emitRequantizer,
+  emitRows,
+  emitScale,
+  rowsScratchBytes,
+  type Requantizer,
+  type Rounding,
+} from '../requantize.ts';
 import type { Run } from './window.ts';
 
 /**
@@ -14,6 +21,7 @@ import type { Run } from './window.ts';
  *   for each block of pixels:                        packed rows stay in the cache
  *     pack each pixel's window into a row
  *     for each panel of 16 output channels:          its weights stay in the cache
+ *       widen the panel's weights, where the dot product takes int16
  *       for each tile of `rows` pixels:
  *         acc[rows][16] = bias
  *         for each group of K: acc[r] += dot(splat(row[r][group]), weights[group])
@@ -28,6 +36,7 @@ import type { Run } from './window.ts';
  */
 export interface Product {
   readonly dot: DotStrategy;
+  readonly widening: Widening;
   readonly pads: readonly [number, number, number, number];
   readonly input: NhwcLayout;
   readonly inputName: string;
@@ -44,9 +53,25 @@ export interface Product {
   readonly blockPixels: number;
   readonly rows: number;
   readonly panels: number;
-  /** Scratch: padded input, then packed rows, then one tile of results. */
+  /** Scratch: padded input, packed rows, one panel of weights as the dot product takes them. */
   readonly paddedBytes: number;
   readonly packedBytes: number;
+  readonly panelBytes: number;
+}
+
+/**
+ * Where stored weights of one byte become the int16 that a dot product takes.
+ *   none     they are stored as they are taken
+ *   byPanel  once for all tiles of a block
+ *   onLoad   as they are read, by the only tile
+ */
+export type Widening = 'none' | 'byPanel' | 'onLoad';
+
+/** Offsets in scratch: packed rows, the widened panel, one tile of narrowed rows. */
+export function scratchOf({ paddedBytes, packedBytes, panelBytes, widening, rows }: Product) {
+  const panel = paddedBytes + packedBytes;
+  const tile = panel + (widening === 'byPanel' ? roundUp(panelBytes, 64) : 0);
+  return { packed: paddedBytes, panel, tile, end: tile + rowsScratchBytes(rows) };
 }
 
 /** Vectors of four channels in a panel. */
@@ -62,6 +87,8 @@ interface Locals {
   /** First pixel of the tile, within the block. */
   readonly tile: Local;
   readonly row: Local;
+  /** First weights of the panel, and those of the current step. */
+  readonly firstWeight: Local;
   readonly weight: Local;
   readonly counter: Local;
   readonly accs: readonly Local[];
@@ -79,7 +106,8 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
       scratch: place.scratch,
       fill: product.inputZeroPoint,
     });
-    const [block, panel, tile, row, weight, counter] = f.locals('i', 6) as [Local, Local, Local, Local, Local, Local];
+    const [block, panel, tile, row] = f.locals('i', 4) as [Local, Local, Local, Local];
+    const [firstWeight, weight, counter] = f.locals('i', 3) as [Local, Local, Local];
     const accs = f.locals('v', product.rows * LANES);
     const locals: Locals = {
       arena,
@@ -88,6 +116,7 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
       panel,
       tile,
       row,
+      firstWeight,
       weight,
       counter,
       accs,
@@ -101,6 +130,7 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
       emitLastFits(f, block, product.pixels, product.blockPixels);
       emitPack(f, product, place, locals);
       f.repeat(panel, { start: 0, end: product.panels, step: 1 }, () => {
+        emitPanel(f, product, place, locals);
         f.repeat(tile, { start: 0, end: product.blockPixels, step: product.rows }, () => {
           emitLastFits(f, tile, product.blockPixels, product.rows);
           emitMultiply(f, product, place, locals);
@@ -200,10 +230,38 @@ function placesOf(place: Placement): [weights: number, bias: number, offsets: nu
   return [weights, bias, offsets, multipliers];
 }
 
+/** panel = address of the panel's weights, widened into scratch where that is asked for. */
+function emitPanel(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
+  const [weightsAt] = placesOf(place);
+  const { widening, panelBytes } = product;
+  const { counter, weights, firstWeight } = locals;
+  const storedBytes = widening === 'none' ? panelBytes : panelBytes / 2;
+  f.get(locals.panel).i32(storedBytes).op('i32.mul').i32(weightsAt).op('i32.add').set(firstWeight);
+  if (widening !== 'byPanel') return;
+  const target = locals.row;
+  f.get(locals.arena)
+    .i32(place.scratch + scratchOf(product).panel)
+    .op('i32.add')
+    .set(target);
+  f.repeat(counter, { start: 0, end: storedBytes, step: 32 }, () => {
+    for (let lane = 0; lane < LANES; lane++)
+      f.get(firstWeight)
+        .op('v128.load8x8_s', { offset: lane * 8 })
+        .set(weights[lane]!);
+    for (let lane = 0; lane < LANES; lane++)
+      f.get(target)
+        .get(weights[lane]!)
+        .op('v128.store', { offset: lane * 16 });
+    f.get(firstWeight).i32(32).op('i32.add').set(firstWeight);
+    f.get(target).i32(64).op('i32.add').set(target);
+  });
+  f.get(target).i32(panelBytes).op('i32.sub').set(firstWeight);
+}
+
 /** acc[rows][16] = bias + Σ over K. */
 function emitMultiply(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
-  const { dot, depth, rows } = product;
-  const [weightsAt, biasAt] = placesOf(place);
+  const { dot, depth, rows, widening } = product;
+  const [, biasAt] = placesOf(place);
   const rowBytes = depth * dot.operandBytes;
   const groups = depth / dot.group;
   const { accs, weights, row, weight, counter, splat } = locals;
@@ -211,12 +269,7 @@ function emitMultiply(f: FunctionBuilder, product: Product, place: Placement, lo
   f.i32(place.scratch + product.paddedBytes)
     .op('i32.add')
     .set(row);
-  f.get(locals.panel)
-    .i32(groups * 64)
-    .op('i32.mul')
-    .i32(weightsAt)
-    .op('i32.add')
-    .set(weight);
+  f.get(locals.firstWeight).set(weight);
   for (let lane = 0; lane < LANES; lane++) {
     f.get(locals.panel)
       .i32(64)
@@ -225,12 +278,14 @@ function emitMultiply(f: FunctionBuilder, product: Product, place: Placement, lo
       .set(weights[lane]!);
   }
   accs.forEach((acc, index) => f.get(weights[index % LANES]!).set(acc));
-  const unroll = groups % 4 === 0 ? 4 : 2;
+  const unroll = [4, 3, 5, 2].find((count) => groups % count === 0) ?? 1;
+  const load = widening === 'onLoad' ? 'v128.load8x8_s' : 'v128.load';
+  const vectorBytes = widening === 'onLoad' ? 8 : 16;
   f.repeat(counter, { start: 0, end: groups, step: unroll }, () => {
     for (let step = 0; step < unroll; step++) {
       for (let lane = 0; lane < LANES; lane++)
         f.get(weight)
-          .op('v128.load', { offset: step * 64 + lane * 16 })
+          .op(load, { offset: (step * LANES + lane) * vectorBytes })
           .set(weights[lane]!);
       for (let r = 0; r < rows; r++) {
         f.get(row)
@@ -245,7 +300,7 @@ function emitMultiply(f: FunctionBuilder, product: Product, place: Placement, lo
       .op('i32.add')
       .set(row);
     f.get(weight)
-      .i32(64 * unroll)
+      .i32(LANES * vectorBytes * unroll)
       .op('i32.add')
       .set(weight);
   });
@@ -273,7 +328,7 @@ function emitStore(
   f.get(locals.panel).i32(CHANNEL_BLOCK).op('i32.mul').op('i32.add').get(locals.arena).op('i32.add').set(target);
   emitScale(f, accs, multipliers, requantizer);
   emitRows(f, accs, requantizer, {
-    scratch: { at: locals.arena, offset: place.scratch + product.paddedBytes + product.packedBytes },
+    scratch: { at: locals.arena, offset: place.scratch + scratchOf(product).tile },
     target: (row) => {
       f.get(target);
       return place.address(product.outputName) + row * product.outputStride;

@@ -5,13 +5,13 @@ import type {
   FullyConnectedOperation,
   QuantizedValue,
 } from '../../../graph/index.ts';
-import { pairs } from '../../dot.ts';
+import { pairs, type DotStrategy } from '../../dot.ts';
 import { CHANNEL_BLOCK, roundUp, type Layout } from '../../plan/layout.ts';
 import type { KernelPlanner, PlanContext, WasmStep } from '../../plan/step.ts';
 import { paddedInput } from '../paddedInput.ts';
-import { bytesOf, roundingOf, rowsScratchBytes } from '../requantize.ts';
-import { emitProduct, type Product } from './emit.ts';
-import { packWeights, type WeightAt } from './pack.ts';
+import { bytesOf, roundingOf } from '../requantize.ts';
+import { emitProduct, scratchOf, type Product, type Widening } from './emit.ts';
+import { packWeights, weightBytesOf, type WeightAt } from './pack.ts';
 import { pixelOffsets, windowRuns, type Geometry } from './window.ts';
 
 /** Packed rows of a block stay below this, so that they share the cache with the weights. */
@@ -67,16 +67,18 @@ function planProduct(
   const symmetric = weights.zeroPoints.every((zero) => zero === 0);
   const dot = context.dot.plainWeights && !symmetric ? pairs : context.dot;
   const padded = paddedInput(input, geometry.pads);
-  const pixelBytes = input.channelStride;
-  const rowBytes = padded.width * pixelBytes;
-  const runs = windowRuns(geometry, rowBytes, pixelBytes);
+  const { channels, channelStride: pixelBytes } = input;
+  const image = { rowBytes: padded.width * pixelBytes, pixelBytes, channels };
+  const runs = windowRuns(geometry, image);
   const depth = runs.reduce((sum, run) => sum + run.bytes, 0);
   const { height, width, outputStride, panels } = result;
   const pixels = height * width;
   const rows = Math.min(dot.rows, pixels);
   const blockPixels = choosePixels(pixels, rows, depth * dot.operandBytes);
+  const weightBytes = weightBytesOf(weights, dot);
   const product: Product = {
     dot,
+    widening: wideningOf(weightBytes, dot, blockPixels / rows),
     pads: geometry.pads,
     input,
     inputName: operation.input,
@@ -93,20 +95,26 @@ function planProduct(
     panels,
     paddedBytes: padded.scratchBytes,
     packedBytes: roundUp(blockPixels * depth * dot.operandBytes + 64, 64),
+    panelBytes: depth * CHANNEL_BLOCK * dot.operandBytes,
   };
   const packedZero = from.zeroPoint - (dot.flipsSign ? 128 : 0);
-  const shape = { runs, pixelBytes, channels: input.channels, panels };
-  const packed = packWeights(weights, weightAt, shape, packedZero, dot);
-  const offsets = pixelOffsets(geometry, result, rowBytes, pixelBytes);
+  const packed = packWeights(weights, weightAt, { ...image, runs, panels, weightBytes }, packedZero, dot);
+  const offsets = pixelOffsets(geometry, result, image);
   return {
     runs: 'wasm',
     operation,
     kernel: `${operation.kind}.gemm${rows}x${CHANNEL_BLOCK}.${dot.name}${result.bytes ? '' : '.float'}`,
     macs: pixels * weights.data.length,
     constants: [packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers), bytesOf(offsets)],
-    scratchBytes: product.paddedBytes + product.packedBytes + rowsScratchBytes(rows),
+    scratchBytes: scratchOf(product).end,
     emit: (module, place) => emitProduct(module, product, place),
   };
+}
+
+/** A panel that several tiles read is widened once for all of them. */
+function wideningOf(weightBytes: 1 | 2, dot: DotStrategy, tiles: number): Widening {
+  if (weightBytes === dot.operandBytes) return 'none';
+  return tiles > 1 ? 'byPanel' : 'onLoad';
 }
 
 /** As few blocks as fit the cache, of equal size, a multiple of the tile. */

@@ -1,18 +1,28 @@
 import type { QuantizedWeights } from '../../../graph/index.ts';
 import type { DotStrategy } from '../../dot.ts';
 import { CHANNEL_BLOCK } from '../../plan/layout.ts';
-import type { Run } from './window.ts';
+import type { Pixels, Run } from './window.ts';
 
 /** The weight of output channel m for input channel c at (ky, kx); undefined where there is none (another group). */
 export type WeightAt = (m: number, c: number, ky: number, kx: number) => number | undefined;
 
 export interface PackedWeights {
-  /** [panels][depth / group][16 channels][group], int16 or int8. */
+  /** [panels][depth / group][16 channels][group], of `weightBytes` each. */
   readonly panels: Uint8Array;
   /** [panels · 16] int32: bias − zx · Σ (w − zw), so that the kernel sums stored bytes. */
   readonly bias: Int32Array;
   /** [panels · 16] float32. */
   readonly multipliers: Float32Array;
+}
+
+/**
+ * Bytes of a stored weight. Those of one byte are widened where the dot product takes two; asymmetric ones reach ±255 with
+ * their zero point subtracted, and are stored wide.
+ */
+export function weightBytesOf({ data, zeroPoints }: QuantizedWeights, dot: DotStrategy): 1 | 2 {
+  if (dot.operandBytes === 1 || zeroPoints.every((zero) => zero === 0)) return 1;
+  const perChannel = data.length / zeroPoints.length;
+  return data.every((w, index) => Math.abs(w - zeroPoints[Math.floor(index / perChannel)]!) <= 127) ? 1 : 2;
 }
 
 /**
@@ -23,19 +33,14 @@ export interface PackedWeights {
 export function packWeights(
   weights: QuantizedWeights,
   weightAt: WeightAt,
-  shape: {
-    readonly runs: readonly Run[];
-    readonly pixelBytes: number;
-    readonly channels: number;
-    readonly panels: number;
-  },
+  shape: Pixels & { readonly runs: readonly Run[]; readonly panels: number; readonly weightBytes: 1 | 2 },
   inputZeroPoint: number,
   dot: DotStrategy,
 ): PackedWeights {
   const depth = shape.runs.reduce((sum, run) => sum + run.bytes, 0);
   const outChannels = weights.bias.length;
   const count = shape.panels * CHANNEL_BLOCK * depth;
-  const elements = dot.operandBytes === 2 ? new Int16Array(count) : new Int8Array(count);
+  const elements = shape.weightBytes === 2 ? new Int16Array(count) : new Int8Array(count);
   const bias = new Int32Array(shape.panels * CHANNEL_BLOCK);
   const multipliers = new Float32Array(shape.panels * CHANNEL_BLOCK);
   const panelSize = depth * CHANNEL_BLOCK;

@@ -8,10 +8,11 @@ export interface Geometry {
   readonly pads: readonly [number, number, number, number];
 }
 
-/** A stretch of a window that is contiguous in padded NHWC memory, in whole vectors of 16 bytes. */
+/** A stretch of a window that is contiguous in padded NHWC memory. */
 export interface Run {
   /** Relative to the window's first byte. */
   readonly offset: number;
+  /** Up to the last channel of the last column, in whole groups of a dot product. */
   readonly bytes: number;
   readonly ky: number;
   /** Kernel column of the first byte; further ones follow every `pixelBytes` while `columns` last. */
@@ -19,8 +20,18 @@ export interface Run {
   readonly columns: number;
 }
 
-/** One run a kernel row; one a tap where the columns are dilated. Bytes beyond the last column meet zero weights. */
-export function windowRuns({ kernel, dilations }: Geometry, rowBytes: number, pixelBytes: number): Run[] {
+/** Groups of a dot product are of 2 or 4 values. */
+const GROUP_BYTES = 4;
+
+/** An image in memory, with the padding of its channels and borders. */
+export interface Pixels {
+  readonly rowBytes: number;
+  readonly pixelBytes: number;
+  readonly channels: number;
+}
+
+/** One run a kernel row; one a tap where the columns are dilated. Bytes that are no channel's meet zero weights. */
+export function windowRuns({ kernel, dilations }: Geometry, { rowBytes, pixelBytes, channels }: Pixels): Run[] {
   const [kernelH, kernelW] = kernel;
   const together = dilations[1] === 1 || kernelW === 1;
   const columns = together ? kernelW : 1;
@@ -29,7 +40,7 @@ export function windowRuns({ kernel, dilations }: Geometry, rowBytes: number, pi
     for (let kx = 0; kx < kernelW; kx += columns)
       runs.push({
         offset: ky * dilations[0] * rowBytes + kx * dilations[1] * pixelBytes,
-        bytes: roundUp(columns * pixelBytes, 16),
+        bytes: roundUp((columns - 1) * pixelBytes + channels, GROUP_BYTES),
         ky,
         kx,
         columns,
@@ -41,8 +52,7 @@ export function windowRuns({ kernel, dilations }: Geometry, rowBytes: number, pi
 export function pixelOffsets(
   geometry: Geometry,
   output: { readonly height: number; readonly width: number },
-  rowBytes: number,
-  pixelBytes: number,
+  { rowBytes, pixelBytes }: Pixels,
 ): Int32Array {
   const [strideH, strideW] = geometry.strides;
   return Int32Array.from({ length: output.height * output.width }, (_, pixel) => {
