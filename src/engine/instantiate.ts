@@ -4,6 +4,7 @@ import type { Executable } from './executable.ts';
 import { Instance } from './instance.ts';
 import type { Plan } from './plan/plan.ts';
 import { setWide } from './probe.ts';
+import { customSection } from '../wasm/index.ts';
 import type { SharedNetwork } from './shared.ts';
 import type { Tier } from './tier.ts';
 
@@ -14,13 +15,21 @@ export function compileModule(plan: Plan, tier: Tier): WebAssembly.Module {
   setFlagsFromString('--no-wasm-lazy-compilation');
   setWide(tier === 'wide' ? 'on' : 'off');
   try {
-    return new WebAssembly.Module(plan.moduleBytes);
+    return new WebAssembly.Module(markedWith(tier, plan.moduleBytes));
   } finally {
     // flags are of the whole process: other modules (Node's own TypeScript loader in new threads) start slowly without these
     setWide('off');
     setFlagsFromString('--liftoff');
     setFlagsFromString('--wasm-lazy-compilation');
   }
+}
+
+/**
+ * A module with the tier's name in a custom section. V8 gives bytes that it has compiled before the code that it has: without
+ * the mark, another tier would run the code that failed its test.
+ */
+function markedWith(tier: Tier, bytes: Uint8Array): Uint8Array {
+  return Buffer.concat([bytes, customSection(`octet.${tier}`)]);
 }
 
 const PAGE_BYTES = 65_536;

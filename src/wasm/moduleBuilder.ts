@@ -4,7 +4,7 @@ import { unsignedLeb } from './leb128.ts';
 import { valueTypes, type ValueType } from './opcodes.ts';
 
 const MAGIC = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
-const SECTION = { type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
+const SECTION = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
 const KIND = { function: 0, memory: 2 } as const;
 
 /** A function of the module, as calls and exports name it. */
@@ -85,6 +85,11 @@ function typeBytes(signature: string): number[] {
   ];
   const [params = '', results = ''] = signature.split('>');
   return [0x60, ...vector(params), ...vector(results)];
+}
+
+/** A section of that name without content, to stand behind the last of a module; engines ignore it. */
+export function customSection(title: string): Uint8Array {
+  return Uint8Array.from([SECTION.custom, ...sized(name(title))]);
 }
 
 /** Length in bytes of the UTF-8 form, then the bytes. */

@@ -19,7 +19,7 @@ const hasAvx2 = options.includes('AVX2=1');
 if (!hasAvx2) console.log('skipped: 256-bit code (no AVX2 on this machine)');
 
 describe.skipIf(!hasAvx2)('V8', () => {
-  it('merges the matrix kernels to 256 bits', async () => {
+  it('merges the matrix kernels to 256 bits, also when the same network ran on another tier before', async () => {
     const script = join(import.meta.dirname, 'fixtures', 'compileWide.ts');
     const { stdout } = await run(process.execPath, ['--trace-wasm-revectorize', script], { maxBuffer: 2 ** 26 });
     const merged = [...stdout.matchAll(/Decide to vectorize, (\d+) revectorizable nodes/g)].map(([, n]) => Number(n));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ModuleBuilder, type ValueType } from '../../src/wasm/index.ts';
+import { customSection, ModuleBuilder, type ValueType } from '../../src/wasm/index.ts';
 import { Cursor, sectionsOf } from './support/decode.ts';
 import { assemble, disassemble } from './support/disassemble.ts';
 
@@ -110,6 +110,22 @@ describe('sections', () => {
     const memory = new WebAssembly.Memory({ ...pages, shared: true });
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
     expect((exports['last'] as () => number)()).toBe(199 * 5_000);
+  });
+});
+
+describe('custom sections', () => {
+  it('stand behind a module and change nothing', () => {
+    const module = new ModuleBuilder(pages);
+    module.export(
+      'one',
+      module.function([], ['i'], (f) => f.i32(1)),
+    );
+    const marked = Buffer.concat([module.bytes(), customSection('größe')]);
+    const cursor = cursorOf(marked, 0);
+    expect([cursor.name(), cursor.atEnd]).toEqual(['größe', true]);
+    const memory = new WebAssembly.Memory({ ...pages, shared: true });
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(marked), { env: { memory } });
+    expect((exports['one'] as () => number)()).toBe(1);
   });
 });
 
