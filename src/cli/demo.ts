@@ -123,7 +123,7 @@ async function main(): Promise<number> {
   if (values.keep) {
     service.release();
     terminal.print(
-      `\nThe service goes on as process ${service.pid}; end it with: kill ${service.pid} && rm -r ${folder}`,
+      `\nThe service goes on as process ${service.pid}, its data in ${folder}; end it with: kill ${service.pid}`,
     );
   } else {
     await stop();
