@@ -9,7 +9,7 @@ import type { SharedNetwork } from './shared.ts';
 import type { Tier } from './tier.ts';
 
 /** Compiles a plan's module as a tier asks; what V8 merges to 256 bits is decided here. */
-export function compileModule(plan: Plan, tier: Tier): WebAssembly.Module {
+export function compileModule(plan: Pick<Plan, 'moduleBytes'>, tier: Tier): WebAssembly.Module {
   // the optimizing compiler from the first call on: the baseline is several times slower, and never re-vectorizes
   setFlagsFromString('--no-liftoff');
   setFlagsFromString('--no-wasm-lazy-compilation');

@@ -23,7 +23,7 @@ describe.skipIf(!hasAvx2)('V8', () => {
     const script = join(import.meta.dirname, 'fixtures', 'compileWide.ts');
     const { stdout } = await run(process.execPath, ['--trace-wasm-revectorize', script], { maxBuffer: 2 ** 26 });
     const merged = [...stdout.matchAll(/Decide to vectorize, (\d+) revectorizable nodes/g)].map(([, n]) => Number(n));
-    // stem, expand and project: a tile of 6 × 16 is 12 pairs of accumulators, each with its products
+    // stem, expand and project: each tile is pairs of accumulators with their products
     expect(merged.filter((nodes) => nodes > 100).length).toBeGreaterThanOrEqual(3);
   });
 });
