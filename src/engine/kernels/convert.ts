@@ -3,6 +3,7 @@ import { elementCount } from '../../tensor/index.ts';
 import type { FunctionBuilder, Local } from '../../wasm/index.ts';
 import type { Layout } from '../plan/layout.ts';
 import type { KernelPlanner, Placement } from '../plan/step.ts';
+import { emitRounding } from './requantize.ts';
 
 /** An image as both sides of a conversion see it: planes of float32 outside, pixels of bytes inside. */
 interface Planes {
@@ -57,11 +58,13 @@ interface Addresses {
 function emitInterleaved(f: FunctionBuilder, planes: Planes, value: QuantizedValue, { from, to }: Addresses): void {
   const arena = f.parameter(0);
   const [at, bytes] = f.locals('i', 2) as [Local, Local];
-  const [scale, zero, low, high, channel] = f.locals('v', 5) as [Local, Local, Local, Local, Local];
+  const [scale, low, high, real] = f.locals('v', 4) as [Local, Local, Local, Local];
   f.f32(value.scale).op('f32x4.splat').set(scale);
-  f.i32(value.zeroPoint).op('f32.convert_i32_s').op('f32x4.splat').set(zero);
-  f.f32(0).op('f32x4.splat').set(low);
-  f.f32(255).op('f32x4.splat').set(high);
+  f.f32(-value.zeroPoint).op('f32x4.splat').set(low);
+  f.f32(255 - value.zeroPoint)
+    .op('f32x4.splat')
+    .set(high);
+  const round = emitRounding(f, 'magic', value.zeroPoint);
   f.repeat(bytes, { start: 0, end: planes.pixels * 4, step: 16 }, () => {
     f.get(arena).get(bytes).op('i32.add').tee(at);
     for (let c = 0; c < planes.channels; c++) {
@@ -69,9 +72,11 @@ function emitInterleaved(f: FunctionBuilder, planes: Planes, value: QuantizedVal
         .op('v128.load', { offset: from + c * planes.pixels * 4 })
         .get(scale)
         .op('f32x4.div')
-        .op('f32x4.nearest');
-      f.set(channel);
-      emitSaturate(f, channel, { zero, low, high });
+        .set(real);
+      // NaN, which does not equal itself, becomes 0; bounds are integers, so clamping may come before rounding
+      f.get(real).get(real).get(real).op('f32x4.eq').op('v128.and');
+      f.get(low).op('f32x4.pmax').get(high).op('f32x4.pmin');
+      round();
       if (c > 0)
         f.i32(8 * c)
           .op('i32x4.shl')
@@ -79,17 +84,6 @@ function emitInterleaved(f: FunctionBuilder, planes: Planes, value: QuantizedVal
     }
     f.op('v128.store', { offset: to });
   });
-}
-
-/** i32x4 of clamp(rounded + zero, 0, 255); NaN becomes the zero point, as its comparison with itself fails. */
-function emitSaturate(
-  f: FunctionBuilder,
-  rounded: Local,
-  { zero, low, high }: { zero: Local; low: Local; high: Local },
-): void {
-  // NaN: trunc_sat gives 0 before the zero point is added in int32
-  f.get(rounded).op('i32x4.trunc_sat_f32x4_s').op('f32x4.convert_i32x4_s');
-  f.get(zero).op('f32x4.add').get(low).op('f32x4.max').get(high).op('f32x4.min').op('i32x4.trunc_sat_f32x4_s');
 }
 
 /** One element at a time, for every other layout. */
