@@ -4,7 +4,7 @@ import type { DotStrategy } from '../../dot.ts';
 import { CHANNEL_BLOCK, roundUp, type NhwcLayout } from '../../plan/layout.ts';
 import type { Placement } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
-import { emitPaddedInput } from '../paddedInput.ts';
+import { emitPaddedInput, paddedInput } from '../paddedInput.ts';
 import {
   emitRequantizer,
   emitRows,
@@ -13,13 +13,13 @@ import {
   type Requantizer,
   type Rounding,
 } from '../requantize.ts';
-import type { Run } from './window.ts';
+import { isPointwise, type Geometry, type Run } from './window.ts';
 
 /**
  * A matrix product over windows:
  *
  *   for each block of pixels:                        packed rows stay in the cache
- *     pack each pixel's window into a row
+ *     pack each pixel's window into a row            not where the input's own pixels are such rows
  *     for each panel of 16 output channels:          its weights stay in the cache
  *       widen the panel's weights, where the dot product takes int16
  *       for each tile of `rows` pixels:
@@ -37,7 +37,7 @@ import type { Run } from './window.ts';
 export interface Product {
   readonly dot: DotStrategy;
   readonly widening: Widening;
-  readonly pads: readonly [number, number, number, number];
+  readonly geometry: Geometry;
   readonly input: NhwcLayout;
   readonly inputName: string;
   readonly inputZeroPoint: number;
@@ -49,7 +49,13 @@ export interface Product {
   readonly runs: readonly Run[];
   /** Values of K in a packed row: the sum of the runs. */
   readonly depth: number;
+  /** Whether rows are read from the input itself. */
+  readonly inPlace: boolean;
+  /** From one row to the next. */
+  readonly rowBytes: number;
   readonly pixels: number;
+  /** Pixels of an output row. */
+  readonly width: number;
   readonly blockPixels: number;
   readonly rows: number;
   readonly panels: number;
@@ -100,7 +106,7 @@ interface Locals {
 export function emitProduct(module: ModuleBuilder, product: Product, place: Placement): FunctionReference {
   return module.function(['i'], [], (f) => {
     const arena = f.parameter(0);
-    const source = emitPaddedInput(f, product.input, product.pads, {
+    const source = emitPaddedInput(f, product.input, product.geometry.pads, {
       arena,
       source: place.address(product.inputName),
       scratch: place.scratch,
@@ -128,7 +134,7 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
     const requantizer = bytes && emitRequantizer(f, { ...bytes, rounding });
     f.repeat(block, { start: 0, end: product.pixels, step: product.blockPixels }, () => {
       emitLastFits(f, block, product.pixels, product.blockPixels);
-      emitPack(f, product, place, locals);
+      if (!product.inPlace) emitPack(f, product, place, locals);
       f.repeat(panel, { start: 0, end: product.panels, step: 1 }, () => {
         emitPanel(f, product, place, locals);
         f.repeat(tile, { start: 0, end: product.blockPixels, step: product.rows }, () => {
@@ -142,21 +148,19 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
   });
 }
 
-/** rows of K: bytes as they are, or widened to int16; two vectors of 16 bytes become up to four. */
+/** Rows of K, one a pixel: bytes as they are, or widened to int16. */
 function emitPack(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
-  const { dot, depth } = product;
-  const [, , offsets] = placesOf(place);
+  const { dot } = product;
   const [from, to, pixel, rest] = f.locals('i', 4) as [Local, Local, Local, Local];
   const flip = dot.flipsSign ? f.local('v') : undefined;
   if (flip) f.i32(0x80).op('i8x16.splat').set(flip);
   const bytes = f.local('v');
   f.get(locals.arena)
-    .i32(place.scratch + product.paddedBytes)
+    .i32(place.scratch + scratchOf(product).packed)
     .op('i32.add')
     .set(to);
+  const next = emitWindowWalk(f, product, locals, from);
   f.repeat(pixel, { start: 0, end: product.blockPixels, step: 1 }, () => {
-    f.get(locals.block).get(pixel).op('i32.add').i32(2).op('i32.shl');
-    f.op('i32.load', { offset: offsets }).get(locals.source).op('i32.add').set(from);
     let packed = 0;
     for (const run of product.runs) {
       if (run.bytes <= 128) {
@@ -167,11 +171,36 @@ function emitPack(f: FunctionBuilder, product: Product, place: Placement, locals
       }
       packed += run.bytes;
     }
-    f.get(to)
-      .i32(depth * dot.operandBytes)
-      .op('i32.add')
-      .set(to);
+    f.get(to).i32(product.rowBytes).op('i32.add').set(to);
+    next();
   });
+}
+
+/** from = first byte of the window of the block's first pixel; what is returned moves it on by a pixel. */
+function emitWindowWalk(f: FunctionBuilder, product: Product, { block, source }: Locals, from: Local): () => void {
+  const { geometry, input, width } = product;
+  const columnStep = geometry.strides[1] * input.channelStride;
+  const step = (): void => {
+    f.get(from).i32(columnStep).op('i32.add').set(from);
+  };
+  if (isPointwise(geometry)) {
+    f.get(block).i32(columnStep).op('i32.mul').get(source).op('i32.add').set(from);
+    return step;
+  }
+  const rowStep = geometry.strides[0] * paddedInput(input, geometry.pads).width * input.channelStride;
+  const [x, row] = f.locals('i', 2) as [Local, Local];
+  f.get(block).i32(width).op('i32.div_u').tee(x).i32(rowStep).op('i32.mul').get(source).op('i32.add').set(row);
+  f.get(block).get(x).i32(width).op('i32.mul').op('i32.sub').tee(x);
+  f.i32(columnStep).op('i32.mul').get(row).op('i32.add').set(from);
+  return () => {
+    step();
+    f.block((breakIf) => {
+      f.get(x).i32(1).op('i32.add').tee(x).i32(width).op('i32.ne');
+      breakIf();
+      f.i32(0).set(x);
+      f.get(row).i32(rowStep).op('i32.add').tee(row).set(from);
+    });
+  };
 }
 
 interface PackLocals {
@@ -225,9 +254,9 @@ function emitPackVector(
     .op('v128.store', { offset: target + 16 });
 }
 
-function placesOf(place: Placement): [weights: number, bias: number, offsets: number, multipliers: number] {
-  const [weights = 0, bias = 0, multipliers = 0, offsets = 0] = place.constants;
-  return [weights, bias, offsets, multipliers];
+function placesOf(place: Placement): [weights: number, bias: number, multipliers: number] {
+  const [weights = 0, bias = 0, multipliers = 0] = place.constants;
+  return [weights, bias, multipliers];
 }
 
 /** panel = address of the panel's weights, widened into scratch where that is asked for. */
@@ -260,15 +289,17 @@ function emitPanel(f: FunctionBuilder, product: Product, place: Placement, local
 
 /** acc[rows][16] = bias + Σ over K. */
 function emitMultiply(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
-  const { dot, depth, rows, widening } = product;
+  const { dot, depth, rows, rowBytes, widening } = product;
   const [, biasAt] = placesOf(place);
-  const rowBytes = depth * dot.operandBytes;
   const groups = depth / dot.group;
   const { accs, weights, row, weight, counter, splat } = locals;
-  f.get(locals.tile).i32(rowBytes).op('i32.mul').get(locals.arena).op('i32.add');
-  f.i32(place.scratch + product.paddedBytes)
-    .op('i32.add')
-    .set(row);
+  if (product.inPlace)
+    f.get(locals.block).get(locals.tile).op('i32.add').i32(rowBytes).op('i32.mul').get(locals.source).op('i32.add');
+  else {
+    f.get(locals.tile).i32(rowBytes).op('i32.mul').get(locals.arena).op('i32.add');
+    f.i32(place.scratch + scratchOf(product).packed).op('i32.add');
+  }
+  f.set(row);
   f.get(locals.firstWeight).set(weight);
   for (let lane = 0; lane < LANES; lane++) {
     f.get(locals.panel)
@@ -315,7 +346,7 @@ function emitStore(
   requantizer: Requantizer,
 ): void {
   const { accs, multipliers } = locals;
-  const [, , , multipliersAt] = placesOf(place);
+  const [, , multipliersAt] = placesOf(place);
   for (let lane = 0; lane < LANES; lane++) {
     f.get(locals.panel)
       .i32(64)
@@ -338,7 +369,7 @@ function emitStore(
 
 /** y[n] = f32(acc[n]) · multipliers[n] of the one row. */
 function emitStoreFloat(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
-  const [, , , multipliersAt] = placesOf(place);
+  const [, , multipliersAt] = placesOf(place);
   f.get(locals.panel).i32(64).op('i32.mul').set(locals.counter);
   f.get(locals.arena).get(locals.counter).op('i32.add').set(locals.row);
   locals.accs.forEach((acc, lane) => {

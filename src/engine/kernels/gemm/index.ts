@@ -12,7 +12,7 @@ import { paddedInput } from '../paddedInput.ts';
 import { bytesOf, roundingOf } from '../requantize.ts';
 import { emitProduct, scratchOf, type Product, type Widening } from './emit.ts';
 import { packWeights, weightBytesOf, type WeightAt } from './pack.ts';
-import { pixelOffsets, windowRuns, type Geometry } from './window.ts';
+import { isPointwise, windowRuns, type Geometry } from './window.ts';
 
 /** Packed rows of a block stay below this, so that they share the cache with the weights. */
 const BLOCK_BYTES = 192 * 1024;
@@ -74,12 +74,14 @@ function planProduct(
   const { height, width, outputStride, panels } = result;
   const pixels = height * width;
   const rows = Math.min(dot.rows, pixels);
-  const blockPixels = choosePixels(pixels, rows, depth * dot.operandBytes);
+  const inPlace = isPointwise(geometry) && dot.operandBytes === 1 && !dot.flipsSign;
+  const rowBytes = inPlace ? pixelBytes : depth * dot.operandBytes;
+  const blockPixels = choosePixels(pixels, rows, rowBytes);
   const weightBytes = weightBytesOf(weights, dot);
   const product: Product = {
     dot,
     widening: wideningOf(weightBytes, dot, blockPixels / rows),
-    pads: geometry.pads,
+    geometry,
     input,
     inputName: operation.input,
     inputZeroPoint: from.zeroPoint,
@@ -89,23 +91,25 @@ function planProduct(
     rounding: roundingOf(weights, from.zeroPoint),
     runs,
     depth,
+    inPlace,
+    rowBytes,
     pixels,
+    width,
     blockPixels,
     rows,
     panels,
     paddedBytes: padded.scratchBytes,
-    packedBytes: roundUp(blockPixels * depth * dot.operandBytes + 64, 64),
+    packedBytes: inPlace ? 0 : roundUp(blockPixels * rowBytes + 64, 64),
     panelBytes: depth * CHANNEL_BLOCK * dot.operandBytes,
   };
   const packedZero = from.zeroPoint - (dot.flipsSign ? 128 : 0);
   const packed = packWeights(weights, weightAt, { ...image, runs, panels, weightBytes }, packedZero, dot);
-  const offsets = pixelOffsets(geometry, result, image);
   return {
     runs: 'wasm',
     operation,
     kernel: `${operation.kind}.gemm${rows}x${CHANNEL_BLOCK}.${dot.name}${result.bytes ? '' : '.float'}`,
     macs: pixels * weights.data.length,
-    constants: [packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers), bytesOf(offsets)],
+    constants: [packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers)],
     scratchBytes: scratchOf(product).end,
     emit: (module, place) => emitProduct(module, product, place),
   };

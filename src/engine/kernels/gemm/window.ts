@@ -48,15 +48,7 @@ export function windowRuns({ kernel, dilations }: Geometry, { rowBytes, pixelByt
   return runs;
 }
 
-/** First byte of each output pixel's window, relative to the padded input. */
-export function pixelOffsets(
-  geometry: Geometry,
-  output: { readonly height: number; readonly width: number },
-  { rowBytes, pixelBytes }: Pixels,
-): Int32Array {
-  const [strideH, strideW] = geometry.strides;
-  return Int32Array.from({ length: output.height * output.width }, (_, pixel) => {
-    const y = Math.floor(pixel / output.width);
-    return y * strideH * rowBytes + (pixel % output.width) * strideW * pixelBytes;
-  });
+/** Whether output pixel p reads input pixel p alone, in the order in which they lie in memory. */
+export function isPointwise({ kernel, strides, pads }: Geometry): boolean {
+  return [...kernel, ...strides].every((size) => size === 1) && pads.every((pad) => pad === 0);
 }
