@@ -17,6 +17,8 @@ export interface DotStrategy {
   readonly flipsSign: boolean;
   /** Whether weights must be int8 without their zero point subtracted. */
   readonly plainWeights: boolean;
+  /** Whether other relaxed instructions may be used too, with operands for which they are defined. */
+  readonly relaxed: boolean;
   /** acc += Σ over the group of activations · weights, lane by lane. */
   emit(f: FunctionBuilder, operands: { acc: Local; activations: Local; weights: Local }): void;
 }
@@ -31,10 +33,14 @@ export const pairs: DotStrategy = {
   operandBytes: 2,
   flipsSign: false,
   plainWeights: false,
+  relaxed: false,
   emit: (f, { acc, activations, weights }) => {
     f.get(acc).get(activations).get(weights).op('i32x4.dot_i16x8_s').op('i32x4.add').set(acc);
   },
 };
+
+/** Pairs where relaxed instructions exist, but their dot product is not exact. */
+export const relaxedPairs: DotStrategy = { ...pairs, relaxed: true };
 
 /** Emits acc + dot(weights, activations) for the relaxed instruction or an exact emulation of one of its semantics. */
 export type RelaxedDot = (f: FunctionBuilder, operands: { acc: Local; activations: Local; weights: Local }) => void;
@@ -97,17 +103,36 @@ export const saturatingDot: RelaxedDot = (f, { acc, activations, weights }) => {
 
 /** The relaxed dot where it reads activations as u8. Exact for 4 · 255 · 128 < 2³¹. */
 export function unsignedDot(dot: RelaxedDot = relaxedDot): DotStrategy {
-  return { name: 'unsigned', group: 4, rows: 6, operandBytes: 1, flipsSign: false, plainWeights: true, emit: dot };
+  return {
+    name: 'unsigned',
+    group: 4,
+    rows: 6,
+    operandBytes: 1,
+    flipsSign: false,
+    plainWeights: true,
+    relaxed: true,
+    emit: dot,
+  };
 }
 
 /** The relaxed dot where it reads activations as s8: they are stored XOR 128. */
 export function signedDot(dot: RelaxedDot = relaxedDot): DotStrategy {
-  return { name: 'signed', group: 4, rows: 6, operandBytes: 1, flipsSign: true, plainWeights: true, emit: dot };
+  return {
+    name: 'signed',
+    group: 4,
+    rows: 6,
+    operandBytes: 1,
+    flipsSign: true,
+    plainWeights: true,
+    relaxed: true,
+    emit: dot,
+  };
 }
 
 /** The dot products of a tier on a machine with these semantics. */
 export function dotOfTier(tier: Tier, semantics: DotSemantics): DotStrategy {
   if (tier === 'simd') return pairs;
   if (semantics === 'unsigned') return unsignedDot();
-  return semantics === 'signed' ? signedDot() : pairs;
+  if (semantics === 'signed') return signedDot();
+  return semantics === 'saturating' ? relaxedPairs : pairs;
 }

@@ -85,6 +85,7 @@ export const opcodes = {
   'i32x4.splat': simd(0x11, 'i>v'),
   'f32x4.splat': simd(0x13, 'f>v'),
   'i32x4.extract_lane': simd(0x1b, 'v>i', { lanes: 4 }),
+  'i8x16.eq': simd(0x23, 'vv>v'),
   'f32x4.eq': simd(0x41, 'vv>v'),
   'v128.not': simd(0x4d, 'v>v'),
   'v128.and': simd(0x4e, 'vv>v'),
@@ -130,6 +131,8 @@ export const opcodes = {
   'f32x4.pmax': simd(0xeb, 'vv>v'),
   'i32x4.trunc_sat_f32x4_s': simd(0xf8, 'v>v'),
   'f32x4.convert_i32x4_s': simd(0xfa, 'v>v'),
+  'i8x16.relaxed_swizzle': simd(0x100, 'vv>v'),
+  'i8x16.relaxed_laneselect': simd(0x109, 'vvv>v'),
   'i32x4.relaxed_dot_i8x16_i7x16_add_s': simd(0x113, 'vvv>v'),
 } as const satisfies Record<string, Opcode>;
 

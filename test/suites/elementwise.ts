@@ -108,7 +108,7 @@ export const tableSuite: Suite = {
       const values = { x: quantized(shape, 3), y: quantized(shape, 200) };
       return problemOf({
         graph: graphOf([operation], values, { inputs: ['x'], outputs: ['y'] }),
-        kernels: { table: () => /^table\.swizzle$/ },
+        kernels: { table: () => /^table\.(swizzle|select)$/ },
         ...{ random, batch },
       });
     }),

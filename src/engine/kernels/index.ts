@@ -2,10 +2,11 @@ import type { Operation } from '../../graph/index.ts';
 import type { KernelPlanner, PlanContext, Step } from '../plan/step.ts';
 import { planDequantize, planQuantize } from './convert.ts';
 import { planDepthwise } from './depthwise.ts';
-import { planBinary, planTable } from './elementwise.ts';
+import { planBinary } from './elementwise.ts';
 import { planGemm } from './gemm/index.ts';
 import { planMove } from './move.ts';
 import { planAveragePool, planMaxPool } from './pool.ts';
+import { planTable } from './table.ts';
 
 /** Asked in this order; the first offer is taken. */
 const planners: readonly KernelPlanner[] = [
