@@ -62,9 +62,9 @@ const pointwise = {
   size: fc.tuple(upTo(6), upTo(11)),
 };
 
-/** Gemm runs groups of few channels densely; the kernel's name ends with its arithmetic. */
+/** The kernel's name ends with its arithmetic. */
 export const gemmKernel =
-  (kind: 'conv' | 'fullyConnected', { asymmetric }: WeightKind): ExpectedKernel =>
+  (kind: 'conv' | 'convTranspose' | 'fullyConnected', { asymmetric }: WeightKind): ExpectedKernel =>
   (dot) =>
     new RegExp(String.raw`^${kind}\.gemm\d+x\d+\.${asymmetric ? 'pairs' : dot}\b`);
 
@@ -72,7 +72,7 @@ function kernelOf({ group, perGroup, weights }: ConvSizes): ExpectedKernel {
   const depthwise = perGroup[0] === 1 && perGroup[1] === 1;
   if (depthwise && group === 1) return () => /^conv\.(gemm|depthwise)/;
   if (depthwise) return () => /^conv\.depthwise/;
-  return group > 8 ? () => /^reference\.conv$/ : gemmKernel('conv', weights);
+  return gemmKernel('conv', weights);
 }
 
 const fits = ({ kernel, dilations, pads, size }: ConvSizes): boolean =>
@@ -128,7 +128,11 @@ export const convSuites: readonly Suite[] = [
   {
     name: 'grouped convolution',
     problems: problems(
-      fc.record({ group: fc.integer({ min: 2, max: 10 }), perGroup: pair(upTo(6)), ...windows, ...common }),
+      fc.record({
+        ...{ group: fc.integer({ min: 2, max: 12 }), perGroup: pair(fc.oneof(upTo(6), fc.constantFrom(4, 8, 16))) },
+        ...windows,
+        ...common,
+      }),
     ),
     runs: 30,
   },

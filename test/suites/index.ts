@@ -1,4 +1,5 @@
 import { convSuites } from './conv.ts';
+import { convTransposeSuite } from './convTranspose.ts';
 import { convertSuites } from './convert.ts';
 import { binarySuite, tableSuite } from './elementwise.ts';
 import { fullyConnectedSuite } from './fullyConnected.ts';
@@ -10,6 +11,7 @@ import type { Suite } from './problem.ts';
 /** Everything that an engine has to compute with the reference's bits. */
 export const suites: readonly Suite[] = [
   ...convSuites,
+  convTransposeSuite,
   fullyConnectedSuite,
   binarySuite,
   tableSuite,

@@ -51,10 +51,10 @@ export const planDepthwise: KernelPlanner = (operation, context) => {
     kernel: `conv.depthwise${kernelH}x${kernelW}`,
     macs: output.height * output.width * weights.data.length,
     constants,
-    scratchBytes: paddedInput(input, operation.pads).scratchBytes + rowsScratchBytes(2),
+    scratchBytes: paddedInput(input, operation).scratchBytes + rowsScratchBytes(2),
     emit: (module, place) =>
       module.function(['i'], [], (f) => {
-        const source = emitPaddedInput(f, input, operation.pads, {
+        const source = emitPaddedInput(f, input, operation, {
           arena: f.parameter(0),
           source: place.address(operation.input),
           scratch: place.scratch,
@@ -120,7 +120,7 @@ function emitDepthwise(f: FunctionBuilder, depthwise: Depthwise): void {
   const accs = f.locals('v', 4 * pixels);
   const temporaries = f.locals('v', 8);
   const requantizer = emitRequantizer(f, { zeroPoint, clamp: operation.clamp, rounding });
-  const padded = paddedInput(input, operation.pads);
+  const padded = paddedInput(input, operation);
   const rowBytes = padded.width * input.channelStride;
   f.i32(weightsAt).set(weight);
   f.repeat(block, { start: 0, end: output.channelStride, step: CHANNEL_BLOCK }, () => {

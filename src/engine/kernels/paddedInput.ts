@@ -1,6 +1,14 @@
 import type { FunctionBuilder, Local } from '../../wasm/index.ts';
 import type { NhwcLayout } from '../plan/layout.ts';
 
+/** How an input is laid out for windows that move over it. */
+export interface Border {
+  /** top, left, bottom, right. */
+  readonly pads: readonly [number, number, number, number];
+  /** Distance of an input's rows and columns; between them lies padding (transposed convolutions). Absent: 1. */
+  readonly spread?: readonly [number, number];
+}
+
 /** An NHWC input with its spatial padding made real, in scratch memory. */
 export interface PaddedInput {
   readonly height: number;
@@ -10,11 +18,11 @@ export interface PaddedInput {
   readonly scratchBytes: number;
 }
 
-export function paddedInput(input: NhwcLayout, pads: readonly [number, number, number, number]): PaddedInput {
+export function paddedInput(input: NhwcLayout, { pads, spread = [1, 1] }: Border): PaddedInput {
   const [top, left, bottom, right] = pads;
-  const height = input.height + top + bottom;
-  const width = input.width + left + right;
-  const padded = pads.some((pad) => pad > 0);
+  const height = (input.height - 1) * spread[0] + 1 + top + bottom;
+  const width = (input.width - 1) * spread[1] + 1 + left + right;
+  const padded = pads.some((pad) => pad > 0) || spread.some((distance) => distance > 1);
   // each row is filled up to the first pixel of the next, the last one too
   const bytes = (height * width + left) * input.channelStride;
   return {
@@ -25,31 +33,33 @@ export function paddedInput(input: NhwcLayout, pads: readonly [number, number, n
   };
 }
 
-/**
- * Copies the input into scratch with `fill` around it, and returns the local that holds the address to read from.
- *
- *   fill top rows and left; for each row: copy the row, fill right and the next left; fill bottom rows
- */
-export function emitPaddedInput(
-  f: FunctionBuilder,
-  input: NhwcLayout,
-  pads: readonly [number, number, number, number],
-  place: { arena: Local; source: number; scratch: number; fill: number },
-): Local {
-  const [top, left, bottom, right] = pads;
-  const padded = paddedInput(input, pads);
+interface Place {
+  readonly arena: Local;
+  readonly source: number;
+  readonly scratch: number;
+  readonly fill: number;
+}
+
+/** Copies the input into scratch with `fill` around it, and returns the local that holds the address to read from. */
+export function emitPaddedInput(f: FunctionBuilder, input: NhwcLayout, border: Border, place: Place): Local {
   const start = f.local('i');
-  if (padded.scratchBytes === 0) {
+  if (paddedInput(input, border).scratchBytes === 0) {
     f.get(place.arena).i32(place.source).op('i32.add').set(start);
     return start;
   }
   f.get(place.arena).i32(place.scratch).op('i32.add').set(start);
-  const pixel = padded.pixelBytes;
-  const paddedRow = padded.width * pixel;
-  const row = input.width * pixel;
-  const to = f.local('i');
-  const from = f.local('i');
-  const y = f.local('i');
+  if (border.spread?.some((distance) => distance > 1)) emitSpread(f, input, border, start, place);
+  else emitFrame(f, input, border, start, place);
+  return start;
+}
+
+/** fill top rows and left; for each row: copy the row, fill right and the next left; fill bottom rows */
+function emitFrame(f: FunctionBuilder, input: NhwcLayout, border: Border, start: Local, place: Place): void {
+  const [top, left, bottom, right] = border.pads;
+  const { width, pixelBytes } = paddedInput(input, border);
+  const paddedRow = width * pixelBytes;
+  const row = input.width * pixelBytes;
+  const [to, from, y] = f.locals('i', 3) as [Local, Local, Local];
   const fill = (bytes: number): void => {
     if (bytes === 0) return;
     f.get(to).i32(place.fill).i32(bytes).op('memory.fill');
@@ -57,14 +67,46 @@ export function emitPaddedInput(
   };
   f.get(start).set(to);
   f.get(place.arena).i32(place.source).op('i32.add').set(from);
-  fill(top * paddedRow + left * pixel);
+  fill(top * paddedRow + left * pixelBytes);
   f.repeat(y, { start: 0, end: input.height, step: 1 }, () => {
     f.get(to).get(from).i32(row).op('memory.copy');
     f.get(from).i32(row).op('i32.add').set(from);
     f.get(to).i32(row).op('i32.add').set(to);
-    fill((left + right) * pixel);
+    fill((left + right) * pixelBytes);
   });
   // the left padding of the row after the last is there; the bottom goes on behind it
   fill(bottom * paddedRow);
-  return start;
+}
+
+/** fill everything; for each row, for each pixel: copy the pixel to its place */
+function emitSpread(f: FunctionBuilder, input: NhwcLayout, border: Border, start: Local, place: Place): void {
+  const [top, left] = border.pads;
+  const [rows, columns] = border.spread ?? [1, 1];
+  const { width, height, pixelBytes } = paddedInput(input, border);
+  const paddedRow = width * pixelBytes;
+  const [to, toRow, from, y, x] = f.locals('i', 5) as [Local, Local, Local, Local, Local];
+  f.get(start)
+    .i32(place.fill)
+    .i32(height * paddedRow)
+    .op('memory.fill');
+  f.get(start)
+    .i32(top * paddedRow + left * pixelBytes)
+    .op('i32.add')
+    .set(toRow);
+  f.get(place.arena).i32(place.source).op('i32.add').set(from);
+  f.repeat(y, { start: 0, end: input.height, step: 1 }, () => {
+    f.get(toRow).set(to);
+    f.repeat(x, { start: 0, end: input.width, step: 1 }, () => {
+      f.get(to).get(from).i32(pixelBytes).op('memory.copy');
+      f.get(from).i32(pixelBytes).op('i32.add').set(from);
+      f.get(to)
+        .i32(columns * pixelBytes)
+        .op('i32.add')
+        .set(to);
+    });
+    f.get(toRow)
+      .i32(rows * paddedRow)
+      .op('i32.add')
+      .set(toRow);
+  });
 }

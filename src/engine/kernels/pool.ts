@@ -60,7 +60,7 @@ export const planMaxPool: KernelPlanner = (operation, context) => {
     kernel: `maxPool${pool.kernel.join('x')}`,
     macs: 0,
     constants: [],
-    scratchBytes: paddedInput(pool.input, pool.pads).scratchBytes,
+    scratchBytes: paddedInput(pool.input, pool).scratchBytes,
     emit: (module, place) =>
       module.function(['i'], [], (f) => {
         const best = f.local('v');
@@ -104,7 +104,7 @@ export const planAveragePool: KernelPlanner = (operation, context) => {
     kernel: `averagePool${pool.kernel.join('x')}`,
     macs: 0,
     constants: [bytesOf(multipliers)],
-    scratchBytes: paddedInput(pool.input, pool.pads).scratchBytes,
+    scratchBytes: paddedInput(pool.input, pool).scratchBytes,
     emit: (module, place) =>
       module.function(['i'], [], (f) => {
         const accs = f.locals('v', 4);
@@ -162,13 +162,13 @@ function emitWindows(
   body: (locals: WindowLocals) => void,
 ): void {
   const arena = f.parameter(0);
-  const source = emitPaddedInput(f, pool.input, pool.pads, {
+  const source = emitPaddedInput(f, pool.input, pool, {
     arena,
     source: place.address(operation.input),
     scratch: place.scratch,
     fill,
   });
-  const rowBytes = paddedInput(pool.input, pool.pads).width * pool.channelStride;
+  const rowBytes = paddedInput(pool.input, pool).width * pool.channelStride;
   const [block, y, x, from, to, row, pixel] = f.locals('i', 7) as [Local, Local, Local, Local, Local, Local, Local];
   const offsets = f.locals('i', 3) as [Local, Local, Local];
   f.repeat(block, { start: 0, end: pool.channelStride, step: 16 }, () => {
@@ -206,7 +206,7 @@ function emitTaps(
   beforeLoop: () => void = () => undefined,
 ): void {
   const [kernelH, kernelW] = pool.kernel;
-  const rowStep = pool.dilations[0] * paddedInput(pool.input, pool.pads).width * pool.channelStride;
+  const rowStep = pool.dilations[0] * paddedInput(pool.input, pool).width * pool.channelStride;
   const columnStep = pool.dilations[1] * pool.channelStride;
   if (kernelH * kernelW <= UNROLLED_TAPS) {
     for (let y = 0; y < kernelH; y++)

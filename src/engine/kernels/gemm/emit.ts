@@ -18,7 +18,7 @@ import { isPointwise, type Geometry, type Run } from './window.ts';
 /**
  * A matrix product over windows:
  *
- *   for each block of pixels:                        packed rows stay in the cache
+ *   for each slice of groups, for each block of pixels:     packed rows stay in the cache
  *     pack each pixel's window into a row            not where the input's own pixels are such rows
  *     for each panel of 16 output channels:          its weights stay in the cache
  *       widen the panel's weights, where the dot product takes int16
@@ -58,6 +58,10 @@ export interface Product {
   readonly width: number;
   readonly blockPixels: number;
   readonly rows: number;
+  readonly slices: number;
+  /** Bytes of a pixel that a slice reads. */
+  readonly sliceBytes: number;
+  /** Of a slice. */
   readonly panels: number;
   /** Scratch: padded input, packed rows, one panel of weights as the dot product takes them. */
   readonly paddedBytes: number;
@@ -89,6 +93,7 @@ interface Locals {
   readonly source: Local;
   /** First pixel of the block. */
   readonly block: Local;
+  /** Among those of all slices. */
   readonly panel: Local;
   /** First pixel of the tile, within the block. */
   readonly tile: Local;
@@ -106,13 +111,14 @@ interface Locals {
 export function emitProduct(module: ModuleBuilder, product: Product, place: Placement): FunctionReference {
   return module.function(['i'], [], (f) => {
     const arena = f.parameter(0);
-    const source = emitPaddedInput(f, product.input, product.geometry.pads, {
+    const source = emitPaddedInput(f, product.input, product.geometry, {
       arena,
       source: place.address(product.inputName),
       scratch: place.scratch,
       fill: product.inputZeroPoint,
     });
     const [block, panel, tile, row] = f.locals('i', 4) as [Local, Local, Local, Local];
+    const [slice, firstPanel, panels] = f.locals('i', 3) as [Local, Local, Local];
     const [firstWeight, weight, counter] = f.locals('i', 3) as [Local, Local, Local];
     const accs = f.locals('v', product.rows * LANES);
     const locals: Locals = {
@@ -132,19 +138,30 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
     };
     const { bytes, rounding } = product;
     const requantizer = bytes && emitRequantizer(f, { ...bytes, rounding });
-    f.repeat(block, { start: 0, end: product.pixels, step: product.blockPixels }, () => {
-      emitLastFits(f, block, product.pixels, product.blockPixels);
-      if (!product.inPlace) emitPack(f, product, place, locals);
-      f.repeat(panel, { start: 0, end: product.panels, step: 1 }, () => {
-        emitPanel(f, product, place, locals);
-        f.repeat(tile, { start: 0, end: product.blockPixels, step: product.rows }, () => {
-          emitLastFits(f, tile, product.blockPixels, product.rows);
-          emitMultiply(f, product, place, locals);
-          if (requantizer) emitStore(f, product, place, locals, requantizer);
-          else emitStoreFloat(f, product, place, locals);
+    const blocks = (): void => {
+      f.repeat(block, { start: 0, end: product.pixels, step: product.blockPixels }, () => {
+        emitLastFits(f, block, product.pixels, product.blockPixels);
+        if (!product.inPlace) emitPack(f, product, place, locals);
+        f.get(firstPanel).set(panel);
+        f.repeat(panels, { start: 0, end: product.panels, step: 1 }, () => {
+          emitPanel(f, product, place, locals);
+          f.repeat(tile, { start: 0, end: product.blockPixels, step: product.rows }, () => {
+            emitLastFits(f, tile, product.blockPixels, product.rows);
+            emitMultiply(f, product, place, locals);
+            if (requantizer) emitStore(f, product, place, locals, requantizer);
+            else emitStoreFloat(f, product, place, locals);
+          });
+          f.get(panel).i32(1).op('i32.add').set(panel);
         });
       });
-    });
+    };
+    if (product.slices === 1) blocks();
+    else
+      f.repeat(slice, { start: 0, end: product.slices, step: 1 }, () => {
+        blocks();
+        f.get(source).i32(product.sliceBytes).op('i32.add').set(source);
+        f.get(firstPanel).i32(product.panels).op('i32.add').set(firstPanel);
+      });
   });
 }
 
@@ -187,7 +204,7 @@ function emitWindowWalk(f: FunctionBuilder, product: Product, { block, source }:
     f.get(block).i32(columnStep).op('i32.mul').get(source).op('i32.add').set(from);
     return step;
   }
-  const rowStep = geometry.strides[0] * paddedInput(input, geometry.pads).width * input.channelStride;
+  const rowStep = geometry.strides[0] * paddedInput(input, geometry).width * input.channelStride;
   const [x, row] = f.locals('i', 2) as [Local, Local];
   f.get(block).i32(width).op('i32.div_u').tee(x).i32(rowStep).op('i32.mul').get(source).op('i32.add').set(row);
   f.get(block).get(x).i32(width).op('i32.mul').op('i32.sub').tee(x);

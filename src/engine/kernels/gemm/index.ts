@@ -17,12 +17,10 @@ import { isPointwise, windowRuns, type Geometry } from './window.ts';
 /** Packed rows of a block stay below this, so that they share the cache with the weights. */
 const BLOCK_BYTES = 192 * 1024;
 
-/** Grouped convolutions up to this many groups run densely, with zero weights between groups. */
-const DENSE_GROUPS = 8;
-
-/** Dense convolution, grouped with few groups, and fully connected layers. */
+/** Convolution, dense, grouped or transposed, and fully connected layers. */
 export const planGemm: KernelPlanner = (operation, context) => {
   if (operation.kind === 'conv') return planConv(operation, context);
+  if (operation.kind === 'convTranspose') return planConvTranspose(operation, context);
   if (operation.kind === 'fullyConnected') return planFullyConnected(operation, context);
   return undefined;
 };
@@ -30,13 +28,51 @@ export const planGemm: KernelPlanner = (operation, context) => {
 function planConv(operation: ConvOperation, context: PlanContext): WasmStep | undefined {
   const { weights, group } = operation;
   const [outChannels = 1, perGroup = 1, kernelH = 1, kernelW = 1] = weights.shape;
-  if (group > DENSE_GROUPS) return undefined;
   const weightAt: WeightAt = (m, c, ky, kx) => {
     const inGroup = c - Math.floor((m * group) / outChannels) * perGroup;
     if (inGroup < 0 || inGroup >= perGroup) return undefined;
     return weights.data[((m * perGroup + inGroup) * kernelH + ky) * kernelW + kx];
   };
-  return planProduct(operation, { ...operation, kernel: [kernelH, kernelW] }, weightAt, context);
+  const geometry: Geometry = { ...operation, kernel: [kernelH, kernelW], spread: [1, 1] };
+  return planProduct(operation, geometry, weightAt, context);
+}
+
+/**
+ * As a convolution of stride 1 with the kernel turned by 180°, over the input spread by the strides:
+ *
+ *   y[oy] = Σ over iy, ky with oy = iy · stride + ky · dilation − pad  =  Σ over ky' of x'[oy + ky' · dilation − pad'] · w[kernel − 1 − ky']
+ *   with x'[iy · stride] = x[iy] and pad' = (kernel − 1) · dilation − pad
+ */
+function planConvTranspose(operation: ConvOperation, context: PlanContext): WasmStep | undefined {
+  const { weights, group, strides, dilations } = operation;
+  const [inChannels = 1, perGroup = 1, kernelH = 1, kernelW = 1] = weights.shape;
+  const input = context.layouts.get(operation.input);
+  const output = context.layouts.get(operation.output);
+  if (input?.kind !== 'nhwc' || output?.kind !== 'nhwc') return undefined;
+  const padsOf = (d: 0 | 1, kernel: number, from: number, to: number): [number, number] => {
+    const reach = (kernel - 1) * dilations[d];
+    const before = reach - operation.pads[d];
+    return [before, to + reach - ((from - 1) * strides[d] + 1) - before];
+  };
+  const [top, bottom] = padsOf(0, kernelH, input.height, output.height);
+  const [left, right] = padsOf(1, kernelW, input.width, output.width);
+  const pads = [top, left, bottom, right] as const;
+  // negative where the padding cuts off whole taps
+  if (pads.some((pad) => pad < 0)) return undefined;
+  const weightAt: WeightAt = (m, c, ky, kx) => {
+    if (Math.floor((c * group) / inChannels) !== Math.floor(m / perGroup)) return undefined;
+    return weights.data[((c * perGroup + (m % perGroup)) * kernelH + kernelH - 1 - ky) * kernelW + kernelW - 1 - kx];
+  };
+  const geometry: Geometry = { kernel: [kernelH, kernelW], strides: [1, 1], dilations, pads, spread: strides };
+  return planProduct(operation, geometry, weightAt, context);
+}
+
+/** The most slices of whole groups whose outputs are whole panels; one where none are. */
+function slicesOf(group: number, outChannels: number): number {
+  const perGroup = outChannels / group;
+  for (let groups = 1; groups <= group / 2; groups++)
+    if (group % groups === 0 && (groups * perGroup) % CHANNEL_BLOCK === 0) return group / groups;
+  return 1;
 }
 
 function planFullyConnected(operation: FullyConnectedOperation, context: PlanContext): WasmStep | undefined {
@@ -46,7 +82,7 @@ function planFullyConnected(operation: FullyConnectedOperation, context: PlanCon
   if (input?.kind !== 'nhwc' || input.height * input.width !== 1 || input.channels !== depth) return undefined;
   const output = context.layouts.get(operation.output);
   if (output?.kind === 'nhwc' && output.height * output.width !== 1) return undefined;
-  const geometry: Geometry = { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
+  const geometry: Geometry = { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], spread: [1, 1] };
   return planProduct(operation, geometry, (n, k) => data[n * depth + k], context);
 }
 
@@ -66,12 +102,15 @@ function planProduct(
   if (!result) return undefined;
   const symmetric = weights.zeroPoints.every((zero) => zero === 0);
   const dot = context.dot.plainWeights && !symmetric ? pairs : context.dot;
-  const padded = paddedInput(input, geometry.pads);
-  const { channels, channelStride: pixelBytes } = input;
+  const padded = paddedInput(input, geometry);
+  const slices = 'group' in operation ? slicesOf(operation.group, weights.bias.length) : 1;
+  const { channelStride: pixelBytes } = input;
+  const channels = input.channels / slices;
   const image = { rowBytes: padded.width * pixelBytes, pixelBytes, channels };
   const runs = windowRuns(geometry, image);
   const depth = runs.reduce((sum, run) => sum + run.bytes, 0);
-  const { height, width, outputStride, panels } = result;
+  const { height, width, outputStride } = result;
+  const panels = result.panels / slices;
   const pixels = height * width;
   const rows = Math.min(dot.rows, pixels);
   const inPlace = isPointwise(geometry) && dot.operandBytes === 1 && !dot.flipsSign;
@@ -97,18 +136,20 @@ function planProduct(
     width,
     blockPixels,
     rows,
+    slices,
+    sliceBytes: channels,
     panels,
     paddedBytes: padded.scratchBytes,
     packedBytes: inPlace ? 0 : roundUp(blockPixels * rowBytes + 64, 64),
     panelBytes: depth * CHANNEL_BLOCK * dot.operandBytes,
   };
   const packedZero = from.zeroPoint - (dot.flipsSign ? 128 : 0);
-  const packed = packWeights(weights, weightAt, { ...image, runs, panels, weightBytes }, packedZero, dot);
+  const packed = packWeights(weights, weightAt, { ...image, runs, slices, panels, weightBytes }, packedZero, dot);
   return {
     runs: 'wasm',
     operation,
     kernel: `${operation.kind}.gemm${rows}x${CHANNEL_BLOCK}.${dot.name}${result.bytes ? '' : '.float'}`,
-    macs: pixels * weights.data.length,
+    macs: (operation.kind === 'convTranspose' ? input.height * input.width : pixels) * weights.data.length,
     constants: [packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers)],
     scratchBytes: scratchOf(product).end,
     emit: (module, place) => emitProduct(module, product, place),

@@ -6,12 +6,20 @@ import type { Pixels, Run } from './window.ts';
 /** The weight of output channel m for input channel c at (ky, kx); undefined where there is none (another group). */
 export type WeightAt = (m: number, c: number, ky: number, kx: number) => number | undefined;
 
+/**
+ * A grouped product falls into slices, each of whole groups and whole panels: slice s reads `channels` from channel
+ * s · channels on and makes outputs of its own.
+ */
+export interface Slicing {
+  readonly slices: number;
+}
+
 export interface PackedWeights {
-  /** [panels][depth / group][16 channels][group], of `weightBytes` each. */
+  /** [slices · panels][depth / group][16 channels][group], of `weightBytes` each. */
   readonly panels: Uint8Array;
-  /** [panels · 16] int32: bias − zx · Σ (w − zw), so that the kernel sums stored bytes. */
+  /** [slices · panels · 16] int32: bias − zx · Σ (w − zw), so that the kernel sums stored bytes. */
   readonly bias: Int32Array;
-  /** [panels · 16] float32. */
+  /** [slices · panels · 16] float32. */
   readonly multipliers: Float32Array;
 }
 
@@ -21,8 +29,8 @@ export interface PackedWeights {
  */
 export function weightBytesOf({ data, zeroPoints }: QuantizedWeights, dot: DotStrategy): 1 | 2 {
   if (dot.operandBytes === 1 || zeroPoints.every((zero) => zero === 0)) return 1;
-  const perChannel = data.length / zeroPoints.length;
-  return data.every((w, index) => Math.abs(w - zeroPoints[Math.floor(index / perChannel)]!) <= 127) ? 1 : 2;
+  const [least, most] = data.reduce(([low, high], w) => [Math.min(low, w), Math.max(high, w)], [0, 0]);
+  return zeroPoints.every((zero) => least! - zero >= -128 && most! - zero <= 127) ? 1 : 2;
 }
 
 /**
@@ -33,20 +41,22 @@ export function weightBytesOf({ data, zeroPoints }: QuantizedWeights, dot: DotSt
 export function packWeights(
   weights: QuantizedWeights,
   weightAt: WeightAt,
-  shape: Pixels & { readonly runs: readonly Run[]; readonly panels: number; readonly weightBytes: 1 | 2 },
+  shape: Pixels & Slicing & { readonly runs: readonly Run[]; readonly panels: number; readonly weightBytes: 1 | 2 },
   inputZeroPoint: number,
   dot: DotStrategy,
 ): PackedWeights {
   const depth = shape.runs.reduce((sum, run) => sum + run.bytes, 0);
   const outChannels = weights.bias.length;
-  const count = shape.panels * CHANNEL_BLOCK * depth;
+  const panels = shape.panels * shape.slices;
+  const count = panels * CHANNEL_BLOCK * depth;
   const elements = shape.weightBytes === 2 ? new Int16Array(count) : new Int8Array(count);
-  const bias = new Int32Array(shape.panels * CHANNEL_BLOCK);
-  const multipliers = new Float32Array(shape.panels * CHANNEL_BLOCK);
+  const bias = new Int32Array(panels * CHANNEL_BLOCK);
+  const multipliers = new Float32Array(panels * CHANNEL_BLOCK);
   const panelSize = depth * CHANNEL_BLOCK;
   for (let m = 0; m < outChannels; m++) {
     const zero = weights.zeroPoints[m]!;
     const start = Math.floor(m / CHANNEL_BLOCK) * panelSize + (m % CHANNEL_BLOCK) * dot.group;
+    const firstChannel = Math.floor((m * shape.slices) / outChannels) * shape.channels;
     let sum = 0;
     let k = 0;
     for (const run of shape.runs) {
@@ -54,7 +64,7 @@ export function packWeights(
         const c = byte % shape.pixelBytes;
         const column = Math.floor(byte / shape.pixelBytes);
         if (c >= shape.channels || column >= run.columns) continue;
-        const stored = weightAt(m, c, run.ky, run.kx + column);
+        const stored = weightAt(m, firstChannel + c, run.ky, run.kx + column);
         if (stored === undefined) continue;
         const weight = stored - zero;
         sum += weight;

@@ -1,11 +1,14 @@
 import { roundUp } from '../../plan/layout.ts';
+import type { Border } from '../paddedInput.ts';
 
-export interface Geometry {
+export interface Geometry extends Border {
   readonly kernel: readonly [number, number];
   readonly strides: readonly [number, number];
   readonly dilations: readonly [number, number];
   /** top, left, bottom, right. */
   readonly pads: readonly [number, number, number, number];
+  /** Distance of the input's rows and columns, as the windows see it. */
+  readonly spread: readonly [number, number];
 }
 
 /** A stretch of a window that is contiguous in padded NHWC memory. */
@@ -27,13 +30,17 @@ const GROUP_BYTES = 4;
 export interface Pixels {
   readonly rowBytes: number;
   readonly pixelBytes: number;
+  /** Channels that one slice of the product reads, beginning with the window's first byte. */
   readonly channels: number;
 }
 
-/** One run a kernel row; one a tap where the columns are dilated. Bytes that are no channel's meet zero weights. */
+/**
+ * One run a kernel row; one a tap where the columns are dilated, or most of a pixel is not read. Bytes that are no channel's
+ * meet zero weights.
+ */
 export function windowRuns({ kernel, dilations }: Geometry, { rowBytes, pixelBytes, channels }: Pixels): Run[] {
   const [kernelH, kernelW] = kernel;
-  const together = dilations[1] === 1 || kernelW === 1;
+  const together = kernelW === 1 || (dilations[1] === 1 && channels * 2 > pixelBytes);
   const columns = together ? kernelW : 1;
   const runs: Run[] = [];
   for (let ky = 0; ky < kernelH; ky++)
@@ -49,6 +56,6 @@ export function windowRuns({ kernel, dilations }: Geometry, { rowBytes, pixelByt
 }
 
 /** Whether output pixel p reads input pixel p alone, in the order in which they lie in memory. */
-export function isPointwise({ kernel, strides, pads }: Geometry): boolean {
-  return [...kernel, ...strides].every((size) => size === 1) && pads.every((pad) => pad === 0);
+export function isPointwise({ kernel, strides, pads, spread }: Geometry): boolean {
+  return [...kernel, ...strides, ...spread].every((size) => size === 1) && pads.every((pad) => pad === 0);
 }
