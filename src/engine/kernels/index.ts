@@ -1,7 +1,7 @@
 import type { Operation } from '../../graph/index.ts';
 import type { KernelPlanner, PlanContext, Step } from '../plan/step.ts';
 import { planDequantize, planQuantize } from './convert.ts';
-import { planDepthwise } from './depthwise.ts';
+import { planDepthwise } from './depthwise/index.ts';
 import { planBinary } from './elementwise.ts';
 import { planGemm } from './gemm/index.ts';
 import { planMove } from './move.ts';

@@ -176,6 +176,44 @@ export function emitRows(
   }
 }
 
+/**
+ * Four pixels of 8 rounded int32 (two vectors each) become four times 8 bytes; fewer pixels too. As `emitRows`, but:
+ *
+ *   words   a0 b0 │ a1 b1, c0 d0 │ c1 d1        bytes   p = a0 b0 c0 d0 │ q = a1 b1 c1 d1
+ *   pixels  a = p0 q0, b = p1 q1                c = p2 q2, d = p3 q3
+ *
+ * @param accs pixels · 2, used up
+ */
+export function emitQuarters(
+  f: FunctionBuilder,
+  accs: readonly Local[],
+  requantizer: Requantizer,
+  { scratch, target }: Parameters<typeof emitRows>[3],
+): void {
+  const pixels = accs.length / 2;
+  const acc = (pixel: number, part: number): Local => accs[Math.min(pixel, pixels - 1) * 2 + part]!;
+  for (const part of [0, 1]) {
+    for (const pixel of [0, 2]) {
+      f.get(acc(pixel, part)).get(acc(pixel + 1, part));
+      requantizer.words();
+    }
+    requantizer.bytes();
+    f.set(acc(0, part));
+  }
+  for (const part of [0, 1])
+    f.get(scratch.at)
+      .get(acc(0, part))
+      .op('v128.store', { offset: scratch.offset + part * 16 });
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    if (pixel % 2 === 0) {
+      for (const part of [0, 1]) f.get(scratch.at).op('v128.load', { offset: scratch.offset + part * 16 });
+      f.shuffle(pixel === 0 ? LOWER_IN_TURN : UPPER_IN_TURN).set(acc(0, 0));
+    }
+    const offset = target(pixel);
+    f.get(acc(0, 0)).op('v128.store64_lane', { offset, lane: pixel % 2 });
+  }
+}
+
 /** Bytes of float32 or int32 arrays for the constant image. */
 export function bytesOf(array: Float32Array | Int32Array | Int16Array | Int8Array | Uint8Array): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);

@@ -98,6 +98,8 @@ interface Locals {
   /** First pixel of the tile, within the block. */
   readonly tile: Local;
   readonly row: Local;
+  /** First channel of the panel, in bytes of int32 and float32: one address, or V8 does not see that loads are adjacent. */
+  readonly channel: Local;
   /** First weights of the panel, and those of the current step. */
   readonly firstWeight: Local;
   readonly weight: Local;
@@ -119,7 +121,7 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
     });
     const [block, panel, tile, row] = f.locals('i', 4) as [Local, Local, Local, Local];
     const [slice, firstPanel, panels] = f.locals('i', 3) as [Local, Local, Local];
-    const [firstWeight, weight, counter] = f.locals('i', 3) as [Local, Local, Local];
+    const [channel, firstWeight, weight, counter] = f.locals('i', 4) as [Local, Local, Local, Local];
     const accs = f.locals('v', product.rows * LANES);
     const locals: Locals = {
       arena,
@@ -128,6 +130,7 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
       panel,
       tile,
       row,
+      channel,
       firstWeight,
       weight,
       counter,
@@ -282,6 +285,10 @@ function emitPanel(f: FunctionBuilder, product: Product, place: Placement, local
   const { widening, panelBytes } = product;
   const { counter, weights, firstWeight } = locals;
   const storedBytes = widening === 'none' ? panelBytes : panelBytes / 2;
+  f.get(locals.panel)
+    .i32(CHANNEL_BLOCK * 4)
+    .op('i32.mul')
+    .set(locals.channel);
   f.get(locals.panel).i32(storedBytes).op('i32.mul').i32(weightsAt).op('i32.add').set(firstWeight);
   if (widening !== 'byPanel') return;
   const target = locals.row;
@@ -319,9 +326,7 @@ function emitMultiply(f: FunctionBuilder, product: Product, place: Placement, lo
   f.set(row);
   f.get(locals.firstWeight).set(weight);
   for (let lane = 0; lane < LANES; lane++) {
-    f.get(locals.panel)
-      .i32(64)
-      .op('i32.mul')
+    f.get(locals.channel)
       .op('v128.load', { offset: biasAt + lane * 16 })
       .set(weights[lane]!);
   }
@@ -365,9 +370,7 @@ function emitStore(
   const { accs, multipliers } = locals;
   const [, , multipliersAt] = placesOf(place);
   for (let lane = 0; lane < LANES; lane++) {
-    f.get(locals.panel)
-      .i32(64)
-      .op('i32.mul')
+    f.get(locals.channel)
       .op('v128.load', { offset: multipliersAt + lane * 16 })
       .set(multipliers[lane]!);
   }
@@ -387,11 +390,10 @@ function emitStore(
 /** y[n] = f32(acc[n]) · multipliers[n] of the one row. */
 function emitStoreFloat(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
   const [, , multipliersAt] = placesOf(place);
-  f.get(locals.panel).i32(64).op('i32.mul').set(locals.counter);
-  f.get(locals.arena).get(locals.counter).op('i32.add').set(locals.row);
+  f.get(locals.arena).get(locals.channel).op('i32.add').set(locals.row);
   locals.accs.forEach((acc, lane) => {
     f.get(locals.row).get(acc).op('f32x4.convert_i32x4_s');
-    f.get(locals.counter)
+    f.get(locals.channel)
       .op('v128.load', { offset: multipliersAt + lane * 16 })
       .op('f32x4.mul');
     f.op('v128.store', { offset: place.address(product.outputName) + lane * 16 });

@@ -30,7 +30,7 @@ export interface PackedWeights {
 export function weightBytesOf({ data, zeroPoints }: QuantizedWeights, dot: DotStrategy): 1 | 2 {
   if (dot.operandBytes === 1 || zeroPoints.every((zero) => zero === 0)) return 1;
   const [least, most] = data.reduce(([low, high], w) => [Math.min(low, w), Math.max(high, w)], [0, 0]);
-  return zeroPoints.every((zero) => least! - zero >= -128 && most! - zero <= 127) ? 1 : 2;
+  return zeroPoints.every((zero) => least - zero >= -128 && most - zero <= 127) ? 1 : 2;
 }
 
 /**
