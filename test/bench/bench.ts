@@ -8,6 +8,7 @@ import { readModel } from '../../src/onnx/index.ts';
 import { benchNetwork, jsonLine, type BenchResult } from './benchNetwork.ts';
 import { isNetworkName, networkNames, networks } from './generators/networks.ts';
 import { toOnnx } from './generators/toOnnx.ts';
+import { kernelTable } from './kernels.ts';
 import { layerTable } from './layers.ts';
 import { quantizeForBench } from './quantizeForBench.ts';
 
@@ -21,6 +22,7 @@ all of them when none is named. A float file is quantized by the default recipe 
   --seconds n     measuring time of each side, 3 by default
   --no-web        leaves onnxruntime-web out
   --layers        times each node of ours instead
+  --kernels       times single layers in every form of the engine instead, beside the machine's dot-product peak
   --json          one line of JSON a network`;
 
 const { values, positionals } = parseArgs({
@@ -29,6 +31,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '3' },
     'no-web': { type: 'boolean', default: false },
     layers: { type: 'boolean', default: false },
+    kernels: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -116,7 +119,10 @@ async function run(name: string): Promise<readonly string[]> {
 }
 
 if (values.help) terminal.print(help);
-else {
+else if (values.kernels) {
+  printMachine();
+  terminal.print(kernelTable());
+} else {
   printMachine();
   const peers = new Set<string>();
   for (const name of positionals.length > 0 ? positionals : networkNames)

@@ -9,10 +9,7 @@ import { ModuleBuilder, type Local } from '../../src/wasm/index.ts';
 import { graphOf, quantized } from '../suites/problem.ts';
 import { randomWeights } from '../suites/weights.ts';
 
-/**
- * `node test/bench/kernels.ts`: GMAC/s of single convolutions, one thread, in every form that this machine runs, beside the
- * most that its dot product gives from registers alone. Forms take turns; the best of all rounds counts.
- */
+/** Turns of each form. */
 const rounds = 60;
 
 interface Layer {
@@ -45,7 +42,7 @@ function convLayer(inChannels: number, outChannels: number, size: number, kernel
   return { name: `${kernel}x${kernel} ${what}, ${size}x${size}`, graph, macs: weights.data.length * size * size };
 }
 
-const layers = [
+const layers = (): Layer[] => [
   convLayer(256, 256, 28, 1),
   convLayer(16, 96, 112, 1),
   convLayer(64, 64, 56, 3),
@@ -124,11 +121,18 @@ function rowOf({ name, graph, macs }: Layer, forms: ReadonlyMap<string, Form>): 
   return [name, ...[plain, ...best].map((ms) => (macs / ms / 1e6).toFixed(1))];
 }
 
-const forms = formsOf();
-const peaks = ['dot product in registers', '', ...[...forms.values()].map((form) => dotPeak(form).toFixed(1))];
-console.log(
-  `GMAC/s, one thread; the relaxed dot is ${dotSemantics} here, products are ${dotOfTier('wide', dotSemantics).name}`,
-);
-console.log(
-  formatTable([['layer', 'plain loops', ...forms.keys()], ...layers.map((layer) => rowOf(layer, forms)), peaks]),
-);
+/**
+ * GMAC/s of single convolutions, one thread, in every form that this machine runs, beside the most that its dot product gives
+ * from registers alone. Forms take turns; the best of all rounds counts.
+ */
+export function kernelTable(): string {
+  const forms = formsOf();
+  const peaks = ['dot product in registers', '', ...[...forms.values()].map((form) => dotPeak(form).toFixed(1))];
+  const rows = layers().map((layer) => rowOf(layer, forms));
+  return [
+    `GMAC/s, one thread; the relaxed dot is ${dotSemantics} here, products are ${dotOfTier('wide', dotSemantics).name}`,
+    formatTable([['layer', 'plain loops', ...forms.keys()], ...rows, peaks]),
+  ].join('\n');
+}
+
+if (import.meta.main) console.log(kernelTable());
