@@ -50,6 +50,8 @@ export interface OperationDocument {
   readonly protocolErrors?: true;
   /** Answers without a token. */
   readonly open?: true;
+  /** Asked by machines every few seconds: only its failures are logged. */
+  readonly polled?: true;
 }
 
 export const responseHeaders = {
@@ -77,6 +79,6 @@ declare module 'fastify' {
 export function operation<const S extends OperationSchema>(
   schema: S,
   document: OperationDocument,
-): { schema: S; config: { operation: OperationDocument } } {
-  return { schema, config: { operation: document } };
+): { schema: S; config: { operation: OperationDocument }; logLevel?: 'warn' } {
+  return { schema, config: { operation: document }, ...(document.polled ? { logLevel: 'warn' } : {}) };
 }

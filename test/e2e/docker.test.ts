@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
-import { GenericContainer, getContainerRuntimeClient, Wait, type StartedTestContainer } from 'testcontainers';
+import {
+  DockerComposeEnvironment,
+  GenericContainer,
+  getContainerRuntimeClient,
+  Wait,
+  type StartedTestContainer,
+} from 'testcontainers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call, expectClassifies, runMainJob, type Endpoint } from './mainJob.ts';
 
@@ -75,4 +81,25 @@ describe.skipIf(reason !== undefined)('the container', () => {
       .toBe(200);
     await expectClassifies(endpoint);
   }, 120_000);
+});
+
+describe.skipIf(reason !== undefined)('deploy/compose.yaml', () => {
+  it('starts a healthy service that only this host reaches, without rights and on a read-only root', async () => {
+    const token = randomBytes(24).toString('hex');
+    const environment = await new DockerComposeEnvironment(resolve(root, 'deploy'), 'compose.yaml')
+      .withEnvironment({ OCTET_PORT: '0', OCTET_TOKEN: token })
+      .withWaitStrategy('octet-1', Wait.forHealthCheck())
+      .withBuild()
+      .up();
+    try {
+      const container = environment.getContainer('octet-1');
+      const endpoint = { url: `http://127.0.0.1:${container.getMappedPort(port)}`, token };
+      expect((await call(endpoint, '/v2/health/ready')).status).toBe(200);
+      expect((await call(endpoint, '/v1/models')).status).toBe(200);
+      expect((await container.exec(['sh', '-c', 'touch /octet/file'])).output).toMatch(/Read-only file system/);
+      expect((await container.exec(['grep', 'CapEff', '/proc/1/status'])).output).toMatch(/0{16}/);
+    } finally {
+      await environment.down({ removeVolumes: true });
+    }
+  }, 600_000);
 });

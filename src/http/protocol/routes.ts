@@ -33,6 +33,7 @@ function healthRoutes(app: App, services: HttpServices): void {
         answers: { 200: { description: 'Alive' } },
         errors: [],
         open: true,
+        polled: true,
       }),
     ),
     async () => ({ live: true }),
@@ -48,6 +49,7 @@ function healthRoutes(app: App, services: HttpServices): void {
         answers: { 200: { description: 'Ready' }, 503: { description: 'Stopping, or the store does not answer' } },
         errors: [],
         open: true,
+        polled: true,
       }),
     ),
     async (_request, reply) => {

@@ -29,6 +29,7 @@ export function serviceRoutes(app: App, services: HttpServices): void {
         summary: 'Metrics for Prometheus',
         answers: { 200: { description: 'Text exposition format', content: { 'text/plain': z.string() } } },
         errors: [],
+        polled: true,
       },
     ),
     async (_request, reply) => {
