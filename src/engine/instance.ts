@@ -39,8 +39,8 @@ export class Instance implements Executable {
     if (step.entry === undefined) return () => this.#runIsland(step);
     const entry = exports[step.entry];
     invariant(typeof entry === 'function', `module lacks '${step.entry}'`);
-    const call = entry as (arena: number) => void;
-    return () => call(arena);
+    const call = entry as (arena: number, scratch: number, begin: number, end: number) => void;
+    return () => call(arena, arena, 0, step.units);
   }
 
   #runIsland(step: PlannedStep): void {

@@ -152,11 +152,13 @@ export class FunctionBuilder {
   }
 
   /** for (counter = start; counter < end; counter += step) body(); runs at least once. */
-  repeat(counter: Local, range: { start: number; end: number; step: number }, body: () => void): this {
-    this.i32(range.start).set(counter);
+  repeat(counter: Local, range: { start: number | Local; end: number | Local; step: number }, body: () => void): this {
+    const push = (bound: number | Local): this => (typeof bound === 'number' ? this.i32(bound) : this.get(bound));
+    push(range.start).set(counter);
     return this.loop((continueIf) => {
       body();
-      this.get(counter).i32(range.step).op('i32.add').tee(counter).i32(range.end).op('i32.lt_s');
+      this.get(counter).i32(range.step).op('i32.add').tee(counter);
+      push(range.end).op('i32.lt_s');
       continueIf();
     });
   }

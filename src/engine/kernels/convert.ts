@@ -2,7 +2,7 @@ import type { QuantizedValue } from '../../graph/index.ts';
 import { elementCount } from '../../tensor/index.ts';
 import type { FunctionBuilder, Local } from '../../wasm/index.ts';
 import type { Layout } from '../plan/layout.ts';
-import type { KernelPlanner, Placement } from '../plan/step.ts';
+import { stepFunction, type KernelPlanner } from '../plan/step.ts';
 import { emitRounding } from './requantize.ts';
 
 /** An image as both sides of a conversion see it: planes of float32 outside, pixels of bytes inside. */
@@ -40,9 +40,10 @@ export const planQuantize: KernelPlanner = (operation, context) => {
     macs: 0,
     constants: [],
     scratchBytes: 0,
+    units: 1,
     emit: (module, place) =>
-      module.function(['i'], [], (f) => {
-        const addresses = { from: place.address(operation.input), to: place.address(operation.output) };
+      stepFunction(module, (f, { arena }) => {
+        const addresses = { arena, from: place.address(operation.input), to: place.address(operation.output) };
         if (interleaved) emitInterleaved(f, planes, value, addresses);
         else emitQuantizeScalar(f, planes, value, addresses);
       }),
@@ -50,13 +51,18 @@ export const planQuantize: KernelPlanner = (operation, context) => {
 };
 
 interface Addresses {
+  readonly arena: Local;
   readonly from: number;
   readonly to: number;
 }
 
 /** Four pixels at a time: one vector of each plane, shifted to its byte of the 32-bit pixel and joined. */
-function emitInterleaved(f: FunctionBuilder, planes: Planes, value: QuantizedValue, { from, to }: Addresses): void {
-  const arena = f.parameter(0);
+function emitInterleaved(
+  f: FunctionBuilder,
+  planes: Planes,
+  value: QuantizedValue,
+  { arena, from, to }: Addresses,
+): void {
   const [at, bytes] = f.locals('i', 2) as [Local, Local];
   const [scale, low, high, real] = f.locals('v', 4) as [Local, Local, Local, Local];
   f.f32(value.scale).op('f32x4.splat').set(scale);
@@ -114,9 +120,8 @@ function emitClampInt(f: FunctionBuilder, q: Local, low: number, high: number): 
 function emitPlaneLoops(
   f: FunctionBuilder,
   planes: Planes,
-  { from, to, sourceStep }: Addresses & { sourceStep: number },
+  { arena, from, to, sourceStep }: Addresses & { sourceStep: number },
 ) {
-  const arena = f.parameter(0);
   const [channel, pixel, source, target] = f.locals('i', 4) as [Local, Local, Local, Local];
   const step = (body: () => void): void => {
     f.get(arena).i32(from).op('i32.add').set(source);
@@ -145,9 +150,11 @@ export const planDequantize: KernelPlanner = (operation, context) => {
     macs: 0,
     constants: [],
     scratchBytes: 0,
-    emit: (module, place: Placement) =>
-      module.function(['i'], [], (f) => {
-        const addresses = { from: place.address(operation.output), to: place.address(operation.input), sourceStep: 4 };
+    units: 1,
+    emit: (module, place) =>
+      stepFunction(module, (f, { arena }) => {
+        const [from, to] = [place.address(operation.output), place.address(operation.input)];
+        const addresses = { arena, from, to, sourceStep: 4 };
         const { source, target, step } = emitPlaneLoops(f, planesOf(layout, value), addresses);
         step(() => {
           f.get(source).get(target).op('i32.load8_u').i32(value.zeroPoint).op('i32.sub').op('f32.convert_i32_s');

@@ -2,7 +2,7 @@ import { shapesEqual } from '../../tensor/index.ts';
 import type { BinaryOperation, QuantizedValue } from '../../graph/index.ts';
 import type { FunctionBuilder, Local } from '../../wasm/index.ts';
 import { roundUp, type Layout } from '../plan/layout.ts';
-import type { KernelPlanner, Placement } from '../plan/step.ts';
+import { stepFunction, type KernelPlanner, type Placement, type StepParameters } from '../plan/step.ts';
 import { emitRequantizer, emitRows, roundingWithin, rowsScratchBytes, type Rounding } from './requantize.ts';
 
 /**
@@ -48,7 +48,8 @@ export const planBinary: KernelPlanner = (operation, context) => {
     macs: 0,
     constants: [],
     scratchBytes: rowsScratchBytes(2),
-    emit: (module, place) => module.function(['i'], [], (f) => emitBinary(f, binary, place)),
+    units: 1,
+    emit: (module, place) => stepFunction(module, (f, parameters) => emitBinary(f, binary, place, parameters)),
   };
 };
 
@@ -78,8 +79,7 @@ interface Binary {
   readonly signs: readonly [number, number];
 }
 
-function emitBinary(f: FunctionBuilder, binary: Binary, place: Placement): void {
-  const arena = f.parameter(0);
+function emitBinary(f: FunctionBuilder, binary: Binary, place: Placement, { arena, scratch }: StepParameters): void {
   const { operation, large, small, output } = binary;
   const factors = factorsOf(binary);
   const requantizer = emitRequantizer(f, { ...output, clamp: operation.clamp, rounding: roundingOf(binary, factors) });
@@ -107,7 +107,7 @@ function emitBinary(f: FunctionBuilder, binary: Binary, place: Placement): void 
         f.set(results[index]!);
       }
       emitRows(f, results, requantizer, {
-        scratch: { at: arena, offset: place.scratch },
+        scratch: { at: scratch, offset: 0 },
         target: (row) => {
           f.get(at);
           return place.address(operation.output) + row * 16;

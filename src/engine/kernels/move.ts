@@ -4,7 +4,7 @@ import { runNode } from '../../reference/index.ts';
 import { elementCount, tensor, type Tensor } from '../../tensor/index.ts';
 import type { Local } from '../../wasm/index.ts';
 import { physicalOffsets, roundUp } from '../plan/layout.ts';
-import type { KernelPlanner, PlanContext, WasmStep } from '../plan/step.ts';
+import { stepFunction, type KernelPlanner, type PlanContext, type WasmStep } from '../plan/step.ts';
 import { bytesOf } from './requantize.ts';
 
 /** A byte that no element of the output lies in: padding of the layout, where any byte will do. */
@@ -150,29 +150,36 @@ function moveStep(operation: LayoutOperation | ConcatOperation, sources: readonl
   const { blocks, moves, byteLength, fill } = plan;
   const chosen = blocks ?? moves;
   const count = chosen.operands.length;
+  const width = blocks ? 16 : 1;
   const table = new Int32Array(count);
+  invariant(byteLength === count * width, 'a move covers its output');
   const step: WasmStep = {
     runs: 'wasm',
     operation,
     kernel: blocks ? 'move.blocks' : 'move.bytes',
     macs: 0,
     constants: [bytesOf(table)],
-    scratchBytes: 64,
+    scratchBytes: 0,
+    units: count,
     emit: (module, place) => {
       for (let index = 0; index < count; index++) {
         const operand = chosen.operands[index]!;
-        table[index] = operand < 0 ? place.scratch : place.address(sources[operand]!) + chosen.offsets[index]!;
+        // what comes from nowhere stays as it is: the fill, or any byte
+        table[index] =
+          operand < 0
+            ? place.address(operation.output) + index * width
+            : place.address(sources[operand]!) + chosen.offsets[index]!;
       }
-      return module.function(['i'], [], (f) => {
-        const arena = f.parameter(0);
-        const [counter, to] = f.locals('i', 2) as [Local, Local];
+      return stepFunction(module, (f, { arena, begin, end }) => {
+        const [unit, to] = f.locals('i', 2) as [Local, Local];
         const [tableAt = 0] = place.constants;
-        f.get(arena).i32(fill).op('i8x16.splat').op('v128.store', { offset: place.scratch });
-        f.get(arena).i32(place.address(operation.output)).op('i32.add').set(to);
-        const width = blocks ? 16 : 1;
-        invariant(byteLength === count * width, 'a move covers its output');
-        f.repeat(counter, { start: 0, end: count * 4, step: 4 }, () => {
-          f.get(to).get(counter).op('i32.load', { offset: tableAt }).get(arena).op('i32.add');
+        f.get(begin).i32(width).op('i32.mul').get(arena).op('i32.add');
+        f.i32(place.address(operation.output)).op('i32.add').set(to);
+        if (chosen.operands.includes(PAD)) {
+          f.get(to).i32(fill).get(end).get(begin).op('i32.sub').i32(width).op('i32.mul').op('memory.fill');
+        }
+        f.repeat(unit, { start: begin, end, step: 1 }, () => {
+          f.get(to).get(unit).i32(4).op('i32.mul').op('i32.load', { offset: tableAt }).get(arena).op('i32.add');
           if (blocks) f.op('v128.load').op('v128.store');
           else f.op('i32.load8_u').op('i32.store8');
           f.get(to).i32(width).op('i32.add').set(to);

@@ -36,7 +36,8 @@ export function paddedInput(input: NhwcLayout, { pads, spread = [1, 1] }: Border
 interface Place {
   readonly arena: Local;
   readonly source: number;
-  readonly scratch: number;
+  /** Address of the calling thread's scratch. */
+  readonly scratch: Local;
   readonly fill: number;
 }
 
@@ -47,7 +48,7 @@ export function emitPaddedInput(f: FunctionBuilder, input: NhwcLayout, border: B
     f.get(place.arena).i32(place.source).op('i32.add').set(start);
     return start;
   }
-  f.get(place.arena).i32(place.scratch).op('i32.add').set(start);
+  f.get(place.scratch).set(start);
   if (border.spread?.some((distance) => distance > 1)) emitSpread(f, input, border, start, place);
   else emitFrame(f, input, border, start, place);
   return start;

@@ -1,7 +1,13 @@
 import type { AveragePoolOperation, MaxPoolOperation } from '../../graph/index.ts';
 import type { FunctionBuilder, Local } from '../../wasm/index.ts';
 import type { NhwcLayout } from '../plan/layout.ts';
-import type { KernelPlanner, PlanContext, Placement } from '../plan/step.ts';
+import {
+  stepFunction,
+  type KernelPlanner,
+  type PlanContext,
+  type Placement,
+  type StepParameters,
+} from '../plan/step.ts';
 import { emitPaddedInput, paddedInput } from './paddedInput.ts';
 import { bytesOf, emitNarrow, emitRequantizer, emitScale, roundingWithin } from './requantize.ts';
 
@@ -61,10 +67,11 @@ export const planMaxPool: KernelPlanner = (operation, context) => {
     macs: 0,
     constants: [],
     scratchBytes: paddedInput(pool.input, pool).scratchBytes,
+    units: 1,
     emit: (module, place) =>
-      module.function(['i'], [], (f) => {
+      stepFunction(module, (f, parameters) => {
         const best = f.local('v');
-        emitWindows(f, pool, { place, operation, fill: 0 }, ({ from, to, offsets }) => {
+        emitWindows(f, pool, { place, parameters, operation, fill: 0 }, ({ from, to, offsets }) => {
           emitTaps(
             f,
             pool,
@@ -105,8 +112,9 @@ export const planAveragePool: KernelPlanner = (operation, context) => {
     macs: 0,
     constants: [bytesOf(multipliers)],
     scratchBytes: paddedInput(pool.input, pool).scratchBytes,
+    units: 1,
     emit: (module, place) =>
-      module.function(['i'], [], (f) => {
+      stepFunction(module, (f, parameters) => {
         const accs = f.locals('v', 4);
         const [bytes, multiplier, zero] = f.locals('v', 3) as [Local, Local, Local];
         const rounding = roundingWithin(taps * 255 * Math.max(...multipliers));
@@ -117,7 +125,7 @@ export const planAveragePool: KernelPlanner = (operation, context) => {
         emitWindows(
           f,
           pool,
-          { place, operation, fill: from.zeroPoint },
+          { place, parameters, operation, fill: from.zeroPoint },
           ({ from: start, to: target, offsets, pixel }) => {
             for (const acc of accs) f.get(zero).set(acc);
             emitTaps(f, pool, start, offsets, (tap) => {
@@ -154,18 +162,25 @@ interface WindowLocals {
   readonly offsets: readonly [Local, Local, Local];
 }
 
+interface PoolPlace {
+  readonly place: Placement;
+  readonly parameters: StepParameters;
+  readonly operation: MaxPoolOperation | AveragePoolOperation;
+  readonly fill: number;
+}
+
 /** For each 16 channels and each output pixel: the address of the window's first byte and of the output. */
 function emitWindows(
   f: FunctionBuilder,
   pool: Pool,
-  { place, operation, fill }: { place: Placement; operation: MaxPoolOperation | AveragePoolOperation; fill: number },
+  { place, parameters, operation, fill }: PoolPlace,
   body: (locals: WindowLocals) => void,
 ): void {
-  const arena = f.parameter(0);
+  const { arena, scratch } = parameters;
   const source = emitPaddedInput(f, pool.input, pool, {
     arena,
     source: place.address(operation.input),
-    scratch: place.scratch,
+    scratch,
     fill,
   });
   const rowBytes = paddedInput(pool.input, pool).width * pool.channelStride;

@@ -1,6 +1,6 @@
 import type { FunctionBuilder, Local } from '../../wasm/index.ts';
 import { roundUp } from '../plan/layout.ts';
-import type { KernelPlanner } from '../plan/step.ts';
+import { stepFunction, type KernelPlanner } from '../plan/step.ts';
 
 /** y = table[x], 16 bytes at a time. */
 export const planTable: KernelPlanner = (operation, context) => {
@@ -17,8 +17,9 @@ export const planTable: KernelPlanner = (operation, context) => {
     macs: 0,
     constants: [operation.table],
     scratchBytes: 0,
+    units: 1,
     emit: (module, place) =>
-      module.function(['i'], [], (f) => {
+      stepFunction(module, (f, { arena }) => {
         const [counter, at] = f.locals('i', 2) as [Local, Local];
         const index = f.local('v');
         const zero = f.local('i');
@@ -28,7 +29,7 @@ export const planTable: KernelPlanner = (operation, context) => {
         };
         const lookUp = selects ? emitSelect(f, index, row, operation.table) : emitSwizzle(f, index, row);
         f.repeat(counter, { start: 0, end: length, step: VECTOR_BYTES }, () => {
-          f.get(f.parameter(0)).get(counter).op('i32.add').tee(at);
+          f.get(arena).get(counter).op('i32.add').tee(at);
           f.get(at)
             .op('v128.load', { offset: place.address(operation.input) })
             .set(index);

@@ -37,6 +37,7 @@ export interface PlannedStep {
   readonly opType: string;
   readonly kernel: string;
   readonly macs: number;
+  readonly units: number;
   /** Index of the operation in the graph. */
   readonly operation: number;
   /** Name of the exported function; undefined where the reference kernels run it. */
@@ -58,15 +59,14 @@ export function planNetwork(graph: QuantizedGraph, dot: DotStrategy): Plan {
   const planned = steps.map((step, index): PlannedStep => {
     const { operation, kernel, macs } = step;
     const described = { name: operation.name, opType: opTypeOf(operation), kernel, macs, operation: index };
-    if (step.runs === 'island') return { ...described, entry: undefined };
+    if (step.runs === 'island') return { ...described, units: 1, entry: undefined };
     const place: Placement = {
       constants: constants.addresses[index] ?? [],
-      scratch: 0,
       address: (name) => arena.addresses.get(name) ?? 0,
     };
     const entry: FunctionReference = step.emit(module, place);
     module.export(`step${index}`, entry);
-    return { ...described, entry: `step${index}` };
+    return { ...described, units: step.units, entry: `step${index}` };
   });
   return {
     graph: withoutImage(graph, steps),

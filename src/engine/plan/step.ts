@@ -1,5 +1,5 @@
 import type { Operation, QuantizedGraph } from '../../graph/index.ts';
-import type { FunctionReference, ModuleBuilder } from '../../wasm/index.ts';
+import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '../../wasm/index.ts';
 import type { DotStrategy } from '../dot.ts';
 import type { Layout } from './layout.ts';
 
@@ -10,11 +10,10 @@ export interface PlanContext {
   readonly dot: DotStrategy;
 }
 
-/** Where the plan put things. Addresses of values and scratch are relative to the arena, parameter 0 of every function. */
+/** Where the plan put things. Addresses of values are relative to the arena. */
 export interface Placement {
   /** Absolute addresses of the step's constants, in order. */
   readonly constants: readonly number[];
-  readonly scratch: number;
   address(value: string): number;
 }
 
@@ -27,8 +26,14 @@ export interface WasmStep {
   readonly macs: number;
   /** Weights and tables, each placed at a multiple of 64. */
   readonly constants: readonly Uint8Array[];
+  /** Of each thread that runs a part. */
   readonly scratchBytes: number;
-  /** Adds a function (arena: i32) → () to the module. */
+  /**
+   * Parts that threads may run at the same time, in any order, because none reads what another writes: rows of pixels,
+   * vectors of elements. 1 where the work does not split.
+   */
+  readonly units: number;
+  /** Adds a `stepFunction` to the module. */
   emit(module: ModuleBuilder, place: Placement): FunctionReference;
 }
 
@@ -44,3 +49,30 @@ export type Step = WasmStep | IslandStep;
 
 /** A kernel's offer for an operation, or undefined where it does not apply. */
 export type KernelPlanner = (operation: Operation, context: PlanContext) => WasmStep | undefined;
+
+/** What every step's function is given. */
+export interface StepParameters {
+  /** Address of the inference's values. */
+  readonly arena: Local;
+  /** Address of the calling thread's own scratch memory, a multiple of 64. */
+  readonly scratch: Local;
+  /** The units to run are begin ≤ unit < end, at least one. */
+  readonly begin: Local;
+  readonly end: Local;
+}
+
+/** Adds a function (arena, scratch, begin, end: i32) → (). */
+export function stepFunction(
+  module: ModuleBuilder,
+  emit: (f: FunctionBuilder, parameters: StepParameters) => void,
+): FunctionReference {
+  return module.function(['i', 'i', 'i', 'i'], [], (f) => {
+    const [arena, scratch, begin, end] = [0, 1, 2, 3].map((index) => f.parameter(index)) as [
+      Local,
+      Local,
+      Local,
+      Local,
+    ];
+    emit(f, { arena, scratch, begin, end });
+  });
+}

@@ -64,7 +64,7 @@ interface Tile {
 
 function emitColumns(f: FunctionBuilder, depthwise: Depthwise): void {
   const { operation, input, output, source, place } = depthwise;
-  const arena = f.parameter(0);
+  const { arena } = depthwise.parameters;
   const [channel, y, out] = f.locals('i', 3) as [Local, Local, Local];
   const block: Block = {
     weights: f.locals('v', TERMS * VECTORS),
@@ -117,10 +117,10 @@ function emitColumns(f: FunctionBuilder, depthwise: Depthwise): void {
 }
 
 /** A row of zero points in scratch, behind the narrowed tile. */
-function emitPaddedRow(f: FunctionBuilder, { input, place, inputZeroPoint }: Depthwise): Local {
+function emitPaddedRow(f: FunctionBuilder, { input, parameters, scratch, inputZeroPoint }: Depthwise): Local {
   const row = f.local('i');
-  f.get(f.parameter(0))
-    .i32(place.scratch + rowsScratchBytes(2))
+  f.get(parameters.scratch)
+    .i32(scratch + rowsScratchBytes(2))
     .op('i32.add')
     .tee(row);
   f.i32(inputZeroPoint)
@@ -271,7 +271,7 @@ function emitTile(f: FunctionBuilder, depthwise: Depthwise, tile: Tile, first: n
     return sums;
   }).flat();
   emitQuarters(f, accs, requantizer, {
-    scratch: { at: f.parameter(0), offset: place.scratch },
+    scratch: { at: depthwise.parameters.scratch, offset: depthwise.scratch },
     target: (pixel) => {
       f.get(tile.to);
       return place.address(operation.output) + pixel * output.channelStride;

@@ -1,7 +1,7 @@
 import type { ConvOperation } from '../../../graph/index.ts';
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
 import type { NhwcLayout } from '../../plan/layout.ts';
-import type { Placement } from '../../plan/step.ts';
+import type { Placement, StepParameters } from '../../plan/step.ts';
 import type { Rounding } from '../requantize.ts';
 
 /** One depthwise convolution, as its forms see it. */
@@ -15,8 +15,11 @@ export interface Depthwise {
   readonly rounding: Rounding;
   /** Address of what the form reads. */
   readonly source: Local;
-  /** Constants: weights, bias and multipliers of every stored channel; scratch of the form. */
+  /** Constants: weights, bias and multipliers of every stored channel. */
   readonly place: Placement;
+  readonly parameters: StepParameters;
+  /** Offset of the form's own bytes in scratch. */
+  readonly scratch: number;
 }
 
 /** The two taps of a pair by their place in the filter; undefined meets a weight of 0. */

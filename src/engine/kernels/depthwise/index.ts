@@ -1,5 +1,5 @@
 import type { ConvOperation } from '../../../graph/index.ts';
-import type { KernelPlanner } from '../../plan/step.ts';
+import { stepFunction, type KernelPlanner } from '../../plan/step.ts';
 import { emitPaddedInput, paddedInput } from '../paddedInput.ts';
 import { bytesOf, roundingOf } from '../requantize.ts';
 import { columns3x3 } from './columns.ts';
@@ -29,12 +29,13 @@ export const planDepthwise: KernelPlanner = (operation, context) => {
     macs: output.height * output.width * weights.data.length,
     constants: packDepthwise(operation, form, output.channelStride, from.zeroPoint),
     scratchBytes: paddedBytes + form.scratchBytes({ input }),
+    units: 1,
     emit: (module, place) =>
-      module.function(['i'], [], (f) => {
+      stepFunction(module, (f, parameters) => {
         const source = emitPaddedInput(f, input, border, {
-          arena: f.parameter(0),
+          arena: parameters.arena,
           source: place.address(operation.input),
-          scratch: place.scratch,
+          scratch: parameters.scratch,
           fill: from.zeroPoint,
         });
         form.emit(f, {
@@ -42,7 +43,9 @@ export const planDepthwise: KernelPlanner = (operation, context) => {
           inputZeroPoint: from.zeroPoint,
           zeroPoint: to.zeroPoint,
           rounding: roundingOf(weights, from.zeroPoint),
-          place: { ...place, scratch: place.scratch + paddedBytes },
+          place,
+          parameters,
+          scratch: paddedBytes,
         });
       }),
   };

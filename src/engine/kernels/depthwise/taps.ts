@@ -37,9 +37,8 @@ export const tapPairs: DepthwiseForm = {
 };
 
 function emitDepthwise(f: FunctionBuilder, depthwise: Depthwise): void {
-  const { operation, input, output, source, place, zeroPoint, rounding } = depthwise;
+  const { operation, input, output, source, place, zeroPoint, rounding, parameters } = depthwise;
   const [weightsAt = 0, biasAt = 0, multipliersAt = 0] = place.constants;
-  const arena = f.parameter(0);
   const [, , kernelH = 1, kernelW = 1] = operation.weights.shape;
   const pairs = Math.ceil((kernelH * kernelW) / 2);
   const [y, block, x, weight] = f.locals('i', 4) as [Local, Local, Local, Local];
@@ -52,7 +51,7 @@ function emitDepthwise(f: FunctionBuilder, depthwise: Depthwise): void {
   const requantizer = emitRequantizer(f, { zeroPoint, clamp: operation.clamp, rounding });
   const rowBytes = paddedInput(input, operation).width * input.channelStride;
   f.get(source).set(row);
-  f.get(arena).set(out);
+  f.get(parameters.arena).set(out);
   f.repeat(y, { start: 0, end: output.height, step: 1 }, () => {
     f.i32(weightsAt).set(weight);
     f.repeat(block, { start: 0, end: output.channelStride, step: CHANNEL_BLOCK }, () => {
@@ -81,7 +80,7 @@ function emitDepthwise(f: FunctionBuilder, depthwise: Depthwise): void {
         emitTaps(f, depthwise, { from, weight, accs, temporaries }, rowBytes);
         emitScale(f, accs, multipliers, requantizer);
         emitRows(f, accs, requantizer, {
-          scratch: { at: arena, offset: place.scratch },
+          scratch: { at: parameters.scratch, offset: depthwise.scratch },
           target: (pixel) => {
             f.get(to);
             return place.address(operation.output) + pixel * output.channelStride;

@@ -2,7 +2,7 @@ import type { Clamp } from '../../../graph/index.ts';
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '../../../wasm/index.ts';
 import type { DotStrategy } from '../../dot.ts';
 import { CHANNEL_BLOCK, roundUp, type NhwcLayout } from '../../plan/layout.ts';
-import type { Placement } from '../../plan/step.ts';
+import { stepFunction, type Placement } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
 import { emitPaddedInput, paddedInput } from '../paddedInput.ts';
 import {
@@ -89,6 +89,7 @@ const LANES = CHANNEL_BLOCK / 4;
 
 interface Locals {
   readonly arena: Local;
+  readonly scratch: Local;
   /** Address of the padded input. */
   readonly source: Local;
   /** First pixel of the block. */
@@ -111,12 +112,11 @@ interface Locals {
 }
 
 export function emitProduct(module: ModuleBuilder, product: Product, place: Placement): FunctionReference {
-  return module.function(['i'], [], (f) => {
-    const arena = f.parameter(0);
+  return stepFunction(module, (f, { arena, scratch }) => {
     const source = emitPaddedInput(f, product.input, product.geometry, {
       arena,
       source: place.address(product.inputName),
-      scratch: place.scratch,
+      scratch,
       fill: product.inputZeroPoint,
     });
     const [block, panel, tile, row] = f.locals('i', 4) as [Local, Local, Local, Local];
@@ -125,6 +125,7 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
     const accs = f.locals('v', product.rows * LANES);
     const locals: Locals = {
       arena,
+      scratch,
       source,
       block,
       panel,
@@ -144,7 +145,7 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
     const blocks = (): void => {
       f.repeat(block, { start: 0, end: product.pixels, step: product.blockPixels }, () => {
         emitLastFits(f, block, product.pixels, product.blockPixels);
-        if (!product.inPlace) emitPack(f, product, place, locals);
+        if (!product.inPlace) emitPack(f, product, locals);
         f.get(firstPanel).set(panel);
         f.repeat(panels, { start: 0, end: product.panels, step: 1 }, () => {
           emitPanel(f, product, place, locals);
@@ -169,16 +170,13 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
 }
 
 /** Rows of K, one a pixel: bytes as they are, or widened to int16. */
-function emitPack(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
+function emitPack(f: FunctionBuilder, product: Product, locals: Locals): void {
   const { dot } = product;
   const [from, to, pixel, rest] = f.locals('i', 4) as [Local, Local, Local, Local];
   const flip = dot.flipsSign ? f.local('v') : undefined;
   if (flip) f.i32(0x80).op('i8x16.splat').set(flip);
   const bytes = f.local('v');
-  f.get(locals.arena)
-    .i32(place.scratch + scratchOf(product).packed)
-    .op('i32.add')
-    .set(to);
+  f.get(locals.scratch).i32(scratchOf(product).packed).op('i32.add').set(to);
   const next = emitWindowWalk(f, product, locals, from);
   f.repeat(pixel, { start: 0, end: product.blockPixels, step: 1 }, () => {
     let packed = 0;
@@ -292,10 +290,7 @@ function emitPanel(f: FunctionBuilder, product: Product, place: Placement, local
   f.get(locals.panel).i32(storedBytes).op('i32.mul').i32(weightsAt).op('i32.add').set(firstWeight);
   if (widening !== 'byPanel') return;
   const target = locals.row;
-  f.get(locals.arena)
-    .i32(place.scratch + scratchOf(product).panel)
-    .op('i32.add')
-    .set(target);
+  f.get(locals.scratch).i32(scratchOf(product).panel).op('i32.add').set(target);
   f.repeat(counter, { start: 0, end: storedBytes, step: 32 }, () => {
     for (let lane = 0; lane < LANES; lane++)
       f.get(firstWeight)
@@ -320,8 +315,8 @@ function emitMultiply(f: FunctionBuilder, product: Product, place: Placement, lo
   if (product.inPlace)
     f.get(locals.block).get(locals.tile).op('i32.add').i32(rowBytes).op('i32.mul').get(locals.source).op('i32.add');
   else {
-    f.get(locals.tile).i32(rowBytes).op('i32.mul').get(locals.arena).op('i32.add');
-    f.i32(place.scratch + scratchOf(product).packed).op('i32.add');
+    f.get(locals.tile).i32(rowBytes).op('i32.mul').get(locals.scratch).op('i32.add');
+    f.i32(scratchOf(product).packed).op('i32.add');
   }
   f.set(row);
   f.get(locals.firstWeight).set(weight);
@@ -379,7 +374,7 @@ function emitStore(
   f.get(locals.panel).i32(CHANNEL_BLOCK).op('i32.mul').op('i32.add').get(locals.arena).op('i32.add').set(target);
   emitScale(f, accs, multipliers, requantizer);
   emitRows(f, accs, requantizer, {
-    scratch: { at: locals.arena, offset: place.scratch + scratchOf(product).tile },
+    scratch: { at: locals.scratch, offset: scratchOf(product).tile },
     target: (row) => {
       f.get(target);
       return place.address(product.outputName) + row * product.outputStride;

@@ -152,6 +152,7 @@ function planProduct(
     macs: (operation.kind === 'convTranspose' ? input.height * input.width : pixels) * weights.data.length,
     constants: [packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers)],
     scratchBytes: scratchOf(product).end,
+    units: 1,
     emit: (module, place) => emitProduct(module, product, place),
   };
 }
