@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { preprocessingSchema } from '../data/index.ts';
 import { recipeSchema } from '../quant/index.ts';
+import { db, layerSchema } from './layerSchema.ts';
 
 const share = z.number().min(0).max(1);
 const count = z.int().nonnegative();
 const bytes = count;
 const ms = z.number().nonnegative();
-const db = z.number().nullable().describe('decibels; null where there is no error or no signal');
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 const interval = z.strictObject({ low: share, high: share }).describe('95 % confidence, Clopper-Pearson');
@@ -54,38 +54,29 @@ const latency = z.strictObject({
   p99Ms: ms,
 });
 
-const layer = z.strictObject({
+const nodeTimes = z.strictObject({ p50Ms: ms, p90Ms: ms, p99Ms: ms });
+
+const nodeLatency = z.strictObject({
   name: z.string(),
   opType: z.string(),
-  output: z.string().describe('the value it ends in, fused activation included'),
-  form: z.enum(['int8', 'weights', 'float']).describe('weights: int8 weights, float arithmetic'),
-  kernel: z.string().optional().describe("the engine's kernel"),
-  weights: z
-    .strictObject({
-      shape: z.array(count),
-      bits: z.int(),
-      scales: count.describe('1 is per-tensor'),
-      sqnrDb: db,
-      min: z.number(),
-      max: z.number(),
-      channelSpread: z
-        .number()
-        .describe(
-          'largest over smallest absolute channel maximum: what one scale for all channels would have to bridge',
-        ),
-    })
-    .optional(),
-  activation: z
-    .strictObject({
-      scale: z.number(),
-      zeroPoint: z.int(),
-      min: z.number().describe('lowest value the quantizer keeps'),
-      max: z.number().describe('highest value the quantizer keeps'),
-      localSqnrDb: db.describe('rounding and clipping of this value alone'),
-      clippedShare: share,
-    })
-    .optional(),
-  accumulatedSqnrDb: db.optional().describe('int8 network against fp32, all errors up to here'),
+  kernel: z.string(),
+  macs: count,
+  int8: nodeTimes,
+  fp32: nodeTimes.optional().describe('where the float executor times single nodes'),
+});
+
+const answer = z.strictObject({
+  class: count,
+  name: z.string().optional(),
+  score: share.describe('probability: the output, or its softmax where it is none'),
+});
+
+const disagreement = z.strictObject({
+  sample: z.string(),
+  label: answer.omit({ score: true }).optional(),
+  fp32: answer,
+  int8: answer,
+  thumbnail: z.string().startsWith('data:image/').optional().describe('small, as a data URI'),
 });
 
 const dataset = z.strictObject({
@@ -142,12 +133,31 @@ export const reportSchema = z
         fp32: latency.optional(),
         int8: latency.optional(),
         speedup: z.number().optional().describe('fp32 p50 over int8 p50, on this machine'),
+        nodes: z.array(nodeLatency).optional().describe('in the order they run; timing each costs a little itself'),
       })
       .describe('single inferences, batch 1'),
     engine: z.strictObject({ tier: z.string(), reason: z.string() }),
     executor: z.enum(['onnxruntime', 'reference']).describe('what ran the float network'),
-    layers: z.array(layer),
-    worstLayers: z.array(z.strictObject({ name: z.string(), diagnosis: z.string(), advice: z.string() })),
+    layers: z.array(layerSchema),
+    worstLayers: z.array(
+      z.strictObject({
+        name: z.string(),
+        diagnosis: z.string(),
+        advice: z.string(),
+        gain: z
+          .strictObject({
+            fromDb: z.number(),
+            toDb: z.number(),
+            basis: z.enum(['weights', 'histogram']).describe('what was quantized again, or on what it was predicted'),
+          })
+          .optional()
+          .describe('of the quantizer that the advice changes, for this layer alone'),
+      }),
+    ),
+    disagreements: z
+      .array(disagreement)
+      .optional()
+      .describe('samples that fp32 and int8 answer differently, the most confident first'),
     warnings: z.array(z.string()),
     recipe: recipeSchema,
     preprocessing: preprocessingSchema,
@@ -159,5 +169,7 @@ export const reportSchema = z
 
 export type Report = z.infer<typeof reportSchema>;
 export type LayerReport = Report['layers'][number];
+export type NodeLatency = NonNullable<Report['latency']['nodes']>[number];
+export type Disagreement = NonNullable<Report['disagreements']>[number];
 export type LatencyReport = z.infer<typeof latency>;
 export type Verdict = Report['verdict'];
