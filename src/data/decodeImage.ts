@@ -17,8 +17,7 @@ const MAX_SIDE = 65_535;
 
 let loading: Promise<SharpConstructor | undefined> | undefined;
 
-/** sharp, loaded at the first image: the service starts and serves tensors without it. */
-async function loadSharp(): Promise<SharpConstructor | undefined> {
+async function findSharp(): Promise<SharpConstructor | undefined> {
   loading ??= import('sharp').then(
     ({ default: sharp }) => {
       // The operation cache keeps decoded images; each of ours is decoded once.
@@ -31,7 +30,18 @@ async function loadSharp(): Promise<SharpConstructor | undefined> {
 }
 
 export async function imagesAvailable(): Promise<boolean> {
-  return (await loadSharp()) !== undefined;
+  return (await findSharp()) !== undefined;
+}
+
+/**
+ * sharp, loaded at the first image: the service starts and serves tensors without it.
+ *
+ * @throws AppError IMAGES_UNAVAILABLE
+ */
+export async function loadSharp(): Promise<SharpConstructor> {
+  const sharp = await findSharp();
+  if (sharp !== undefined) return sharp;
+  throw new AppError('IMAGES_UNAVAILABLE', "Images need the package 'sharp', which is not installed; send npy or npz.");
 }
 
 export interface DecodeRequest {
@@ -58,11 +68,6 @@ export async function decodeImage(bytes: Uint8Array, request: DecodeRequest): Pr
       `Image '${name}' is none of the known formats: JPEG, PNG, WebP, GIF, TIFF, AVIF.`,
     );
   const sharp = await loadSharp();
-  if (sharp === undefined)
-    throw new AppError(
-      'IMAGES_UNAVAILABLE',
-      "Images need the package 'sharp', which is not installed; send npy or npz.",
-    );
   // Pixels are limited twice: here from the header, with a sentence; and by libvips itself.
   const options: SharpOptions = { limitInputPixels: maxPixels, failOn: 'error', sequentialRead: true };
   const size = checkSize(name, await readHeader(sharp(bytes, options), name), maxPixels);

@@ -16,3 +16,4 @@ export { affineTable, pixelsOf, pixelTensor, preprocessImage } from './preproces
 export type { ImageOptions } from './preprocessImage.ts';
 export { checkLabels, countDuplicates, holdOut, withoutOverlap } from './split.ts';
 export type { Split } from './split.ts';
+export { thumbnailOf } from './thumbnail.ts';

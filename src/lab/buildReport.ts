@@ -6,7 +6,7 @@ import type { Network } from './network.ts';
 import type { PairedFigures } from './paired.ts';
 import type { QuantizeModelOptions } from './quantizeModel.ts';
 import { isDataFree } from './recipe.ts';
-import type { LatencyReport, LayerReport, Report } from './report.ts';
+import type { Disagreement, LayerReport, Report } from './report.ts';
 import { describeSelection, type SamplePlan } from './samples.ts';
 import { judge } from './verdict.ts';
 
@@ -16,8 +16,8 @@ export interface ReportParts {
   readonly plan: SamplePlan;
   readonly comparison: Comparison | undefined;
   readonly layers: readonly LayerReport[];
-  /** fp32 and int8, where there was a sample to time them with. */
-  readonly latency: readonly LatencyReport[];
+  readonly disagreements: readonly Disagreement[];
+  readonly latency: Report['latency'];
   readonly onnx: Uint8Array;
   readonly golden: string;
   readonly engine: Report['engine'];
@@ -59,11 +59,12 @@ export function buildReport(parts: ReportParts): Report {
       int8Bytes: onnx.length,
       ratio: Math.round((network.sizeBytes / onnx.length) * 1_000) / 1_000,
     },
-    latency: latencyOf(parts.latency),
+    latency: parts.latency,
     engine: parts.engine,
     executor: executor.name,
     layers: [...layers],
     worstLayers: diagnose(layers),
+    ...(paired === undefined ? {} : { disagreements: [...parts.disagreements] }),
     warnings: warningsOf(parts, verdict),
     recipe,
     preprocessing,
@@ -100,12 +101,6 @@ function accuracyOf(comparison: Comparison | undefined): Pick<Report, 'accuracy'
 
 function pairedOf({ labelled, ...rest }: PairedFigures): NonNullable<Report['paired']> {
   return labelled === undefined ? rest : { ...rest, labelled };
-}
-
-function latencyOf([fp32, int8]: readonly LatencyReport[]): Report['latency'] {
-  if (fp32 === undefined || int8 === undefined) return {};
-  const speedup = int8.p50Ms > 0 ? { speedup: Math.round((fp32.p50Ms / int8.p50Ms) * 100) / 100 } : {};
-  return { fp32, int8, ...speedup };
 }
 
 function warningsOf({ options, network, plan, layers }: ReportParts, verdict: Report['verdict']): string[] {

@@ -2,6 +2,7 @@ import { AppError, present } from '../base/index.ts';
 import { batches, type Dataset, type InputSpec, type Preprocessing } from '../data/index.ts';
 import type { TensorMap } from '../tensor/index.ts';
 import { ClassTally, type ClassOutput } from './classification.ts';
+import { DisagreementList, type ScoredDisagreement } from './disagreements.ts';
 import { comparePredictions, type PairedFigures } from './paired.ts';
 import { ErrorTally, type ErrorFigures } from './outputError.ts';
 import type { Runner } from './runner.ts';
@@ -49,6 +50,8 @@ export interface Comparison {
   readonly reference: Evaluation;
   readonly candidate: Evaluation;
   readonly paired: PairedFigures | undefined;
+  /** The most confident ones of classifiers. */
+  readonly disagreements: readonly ScoredDisagreement[];
   readonly outputs: readonly OutputFigures[];
   /** Values of the candidate's outputs that are not finite. */
   readonly notFinite: number;
@@ -78,6 +81,7 @@ export async function compareRunners(
   options: EvaluateOptions,
 ): Promise<Comparison> {
   const tallies = [new ClassTally(), new ClassTally()] as const;
+  const disagreements = new DisagreementList();
   const errors = new Map<string, ErrorTally>();
   let samples = 0;
   for await (const { indices, feeds } of walk(dataset, options)) {
@@ -86,6 +90,12 @@ export async function compareRunners(
     const actual = await candidate.run(feeds);
     addScores(tallies[0], expected, options.classOutput, labels);
     addScores(tallies[1], actual, options.classOutput, labels);
+    if (options.classOutput !== undefined) {
+      const { name, classCount } = options.classOutput;
+      const scores = [present(expected.get(name), name), present(actual.get(name), name)] as const;
+      const rows = indices.map((index, row) => ({ index, label: labels[row] }));
+      disagreements.add(scores, classCount, rows);
+    }
     addErrors(errors, expected, actual);
     samples += indices.length;
   }
@@ -93,6 +103,7 @@ export async function compareRunners(
     reference: evaluationOf(reference.name, samples, tallies[0]),
     candidate: evaluationOf(candidate.name, samples, tallies[1]),
     paired: options.classOutput === undefined || samples === 0 ? undefined : comparePredictions(...tallies),
+    disagreements: disagreements.items,
     outputs: [...errors].map(([name, tally]) => ({ name, ...tally.figures() })),
     notFinite: [...errors.values()].reduce((sum, tally) => sum + tally.notFinite, 0),
   };

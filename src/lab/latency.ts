@@ -1,5 +1,6 @@
 import type { TensorMap } from '../tensor/index.ts';
-import type { LatencyReport } from './report.ts';
+import type { Executable } from '../engine/index.ts';
+import type { LatencyReport, NodeLatency, Report } from './report.ts';
 import type { Runner } from './runner.ts';
 
 export interface LatencyOptions {
@@ -31,13 +32,53 @@ export async function measureLatency(
       if (round >= 0) times[i]?.push(performance.now() - began);
     }
   }
-  return runners.map(({ name }, i) => {
-    const sorted = (times[i] ?? []).sort((a, b) => a - b);
-    const at = (share: number): number => round3(sorted[Math.ceil(share * sorted.length) - 1] ?? 0);
-    return { runner: name, threads, runs: sorted.length, p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99) };
-  });
+  return runners.map(({ name }, i) => ({
+    runner: name,
+    threads,
+    runs: times[i]?.length ?? 0,
+    ...percentiles(times[i] ?? []),
+  }));
 }
 
-function round3(value: number): number {
-  return Math.round(value * 1_000) / 1_000;
+/** Inferences that nodes are timed in: enough for a 99th percentile, and no more than a share of the budget. */
+const PROFILE_RUNS = 100;
+const PROFILE_BUDGET_MS = 300;
+
+/**
+ * Times of the int8 nodes, in the order they run; empty on the reference tier, which does not time them. The first
+ * inference is not counted.
+ */
+export function measureNodes(executable: Executable, feeds: TensorMap): NodeLatency[] {
+  if (executable.tier === 'reference') return [];
+  const nodes = executable.profile(feeds);
+  const times = nodes.map((): number[] => []);
+  const start = performance.now();
+  for (let run = 0; run < PROFILE_RUNS; run++) {
+    if (run > 0 && performance.now() - start > PROFILE_BUDGET_MS) break;
+    for (const [i, { ms }] of executable.profile(feeds).entries()) times[i]?.push(ms);
+  }
+  return nodes.map(({ name, opType, kernel, macs }, i) => ({
+    name,
+    opType,
+    kernel,
+    macs,
+    int8: percentiles(times[i] ?? []),
+  }));
+}
+
+/** @param both  fp32 and int8, as `measureLatency` returns them */
+export function latencyFigures(
+  [fp32, int8]: readonly LatencyReport[],
+  nodes: readonly NodeLatency[],
+): Report['latency'] {
+  if (fp32 === undefined || int8 === undefined) return {};
+  const speedup = int8.p50Ms > 0 ? { speedup: Math.round((fp32.p50Ms / int8.p50Ms) * 100) / 100 } : {};
+  return { fp32, int8, ...speedup, ...(nodes.length === 0 ? {} : { nodes: [...nodes] }) };
+}
+
+/** Nearest-rank percentiles, in ms to the microsecond. */
+function percentiles(times: readonly number[]): Record<'p50Ms' | 'p90Ms' | 'p99Ms', number> {
+  const sorted = [...times].sort((a, b) => a - b);
+  const at = (share: number): number => Math.round((sorted[Math.ceil(share * sorted.length) - 1] ?? 0) * 1_000) / 1_000;
+  return { p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99) };
 }

@@ -18,12 +18,13 @@ import { buildReport } from './buildReport.ts';
 import { compareRunners, type Comparison } from './evaluate.ts';
 import { goldenHash } from './golden.ts';
 import { analyzeLayers } from './layers.ts';
-import { measureLatency } from './latency.ts';
+import { galleryOf } from './gallery.ts';
+import { latencyFigures, measureLatency, measureNodes } from './latency.ts';
 import { withMetadata } from './metadata.ts';
 import { checkDataset, openNetwork, type Network } from './network.ts';
 import { StageClock, type QuantizeProgress } from './progress.ts';
 import { checkRecipe } from './recipe.ts';
-import type { LatencyReport, LayerReport, Report } from './report.ts';
+import type { Disagreement, LayerReport, Report } from './report.ts';
 import { executableRunner, floatRunner, singleThreadRunner } from './runner.ts';
 import { planSamples, selectionHash, type SamplePlan, type Selection } from './samples.ts';
 
@@ -101,7 +102,9 @@ export async function quantizeModel(options: QuantizeModelOptions): Promise<Quan
     const golden = goldenHash(lowered, (feeds) => runQuantized(lowered, feeds));
     clock.at(3, 3);
     const engine = { tier: executable.tier, reason: tierReport().reason };
-    const report = buildReport({ ...job, comparison, layers, latency, onnx, golden, engine, stages: clock.times() });
+    const disagreements = await gallery(job, comparison);
+    const stages = clock.times();
+    const report = buildReport({ ...job, comparison, disagreements, layers, latency, onnx, golden, engine, stages });
     return {
       onnx,
       report,
@@ -241,6 +244,19 @@ async function compare(
   }
 }
 
+async function gallery(job: Job, comparison: Comparison | undefined): Promise<readonly Disagreement[]> {
+  const { options, network, plan } = job;
+  if (plan.evaluation === undefined || comparison === undefined) return [];
+  const { dataset } = plan.evaluation;
+  const { preprocessing } = options;
+  return galleryOf(comparison.disagreements, {
+    dataset,
+    inputs: network.inputs,
+    preprocessing,
+    classNames: labelsOf(job),
+  });
+}
+
 /** The samples that are looked at layer by layer and timed: any will do, those that were not calibrated on do best. */
 function specimens({ plan }: Job): Selection | undefined {
   return plan.evaluation ?? plan.calibration;
@@ -268,11 +284,11 @@ async function* emptySamples(): AsyncGenerator<Batch, void, undefined> {
   yield* [];
 }
 
-async function latencies(job: Job, executable: Executable): Promise<readonly LatencyReport[]> {
+async function latencies(job: Job, executable: Executable): Promise<Report['latency']> {
   const { options, network } = job;
   const { preprocessing, executor, signal } = options;
   const selection = specimens(job);
-  if (selection === undefined) return [];
+  if (selection === undefined) return {};
   const one = batches(selection.dataset, network.inputs, preprocessing, {
     batchSize: 1,
     indices: selection.indices.slice(0, 1),
@@ -280,9 +296,11 @@ async function latencies(job: Job, executable: Executable): Promise<readonly Lat
   });
   const fp32 = await singleThreadRunner(network.imported, executor);
   try {
-    for await (const { feeds } of one)
-      return await measureLatency([fp32, executableRunner(executable)], feeds, { threads: 1, signal });
-    return [];
+    for await (const { feeds } of one) {
+      const both = await measureLatency([fp32, executableRunner(executable)], feeds, { threads: 1, signal });
+      return latencyFigures(both, measureNodes(executable, feeds));
+    }
+    return {};
   } finally {
     await fp32.close();
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { preprocessingSchema } from '../data/index.ts';
 import { recipeSchema } from '../quant/index.ts';
+import { KEPT_DISAGREEMENTS } from './disagreements.ts';
 import { db, layerSchema } from './layerSchema.ts';
 
 const share = z.number().min(0).max(1);
@@ -156,6 +157,7 @@ export const reportSchema = z
     ),
     disagreements: z
       .array(disagreement)
+      .max(KEPT_DISAGREEMENTS)
       .optional()
       .describe('samples that fp32 and int8 answer differently, the most confident first'),
     warnings: z.array(z.string()),
