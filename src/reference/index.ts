@@ -1,4 +1,4 @@
-export { exp, log, sigmoid, tanh } from './math.ts';
+export { exp, EXP_LIMITS, EXP_SERIES, LN2, log, sigmoid, tanh } from './math.ts';
 export { referenceExecutor } from './referenceExecutor.ts';
 export { nearestEven, requantize } from './requantize.ts';
 export { hasKernel, runNode } from './runNode.ts';

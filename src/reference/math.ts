@@ -3,10 +3,18 @@
  * machine, where Math.exp and its kin may differ in the last place.
  */
 
-const LN2_HIGH = 0.69314718036912381649; // ln 2 to 32 bits: n · LN2_HIGH is exact for |n| < 2²⁰
-const LN2_LOW = 1.90821492927058770002e-10; // the rest of ln 2
-const MAX_EXPONENT = 709.782712893384;
-const MIN_EXPONENT = -745.1332191019411;
+/** ln 2 in two parts: `high` has 32 bits, so that n · high is exact for |n| < 2²⁰; `low` is the rest. */
+export const LN2 = { high: 0.69314718036912381649, low: 1.90821492927058770002e-10 } as const;
+
+/** Beyond these, eˣ is Infinity or 0 in float64. */
+export const EXP_LIMITS = { min: -745.1332191019411, max: 709.782712893384 } as const;
+
+/** 1 / k! for k = 14, 13, …, 1: the Taylor series of eˣ without its 1, as Horner's rule takes it. */
+export const EXP_SERIES: readonly number[] = Array.from({ length: 14 }, (_, index) => {
+  let factorial = 1;
+  for (let k = 2; k <= 14 - index; k++) factorial *= k;
+  return 1 / factorial;
+});
 
 /**
  * eˣ in float64, relative error below 2⁻⁵⁰: x = n·ln 2 + r with |r| ≤ ln 2 / 2, then the Taylor series of eʳ (14 terms,
@@ -14,13 +22,13 @@ const MIN_EXPONENT = -745.1332191019411;
  */
 export function exp(x: number): number {
   if (Number.isNaN(x)) return NaN;
-  if (x > MAX_EXPONENT) return Infinity;
-  if (x < MIN_EXPONENT) return 0;
-  const n = Math.round(x / Math.LN2);
-  const r = x - n * LN2_HIGH - n * LN2_LOW;
-  let series = 1;
-  for (let k = 14; k >= 1; k--) series = 1 + (r * series) / k;
-  return scaleByPowerOfTwo(series, n);
+  if (x > EXP_LIMITS.max) return Infinity;
+  if (x < EXP_LIMITS.min) return 0;
+  const n = Math.floor(x * Math.LOG2E + 0.5);
+  const r = x - n * LN2.high - n * LN2.low;
+  let series = 0;
+  for (const coefficient of EXP_SERIES) series = series * r + coefficient;
+  return scaleByPowerOfTwo(series * r + 1, n);
 }
 
 /** x · 2ⁿ, in two steps so that neither power leaves float64. */
@@ -65,7 +73,7 @@ export function log(x: number): number {
   const square = s * s;
   let series = 0;
   for (let k = 23; k >= 1; k -= 2) series = series * square + 1 / k;
-  return exponent * LN2_HIGH + (2 * s * series + exponent * LN2_LOW);
+  return exponent * LN2.high + (2 * s * series + exponent * LN2.low);
 }
 
 /** 1 / (1 + e⁻ˣ). */

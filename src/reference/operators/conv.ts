@@ -10,8 +10,8 @@ import { tapsOf, type Tap } from '../taps.ts';
  *
  * Inputs: x [N, C, …], w [M, C / group, …], bias [M].
  *
- * The sum runs tap by tap along rows of the output, four input channels at a time; four products are added in float64
- * before they are rounded into the float32 sum.
+ * All in float32, each product and each sum rounded: the bias first, then tap by tap in the order of the weights, the channels
+ * of a tap in theirs. The loops run along rows of the output, four input channels in one pass.
  */
 export const conv: Kernel = (node, inputs) => {
   const x = floatInput(node, inputs, 0);
@@ -31,18 +31,19 @@ export const conv: Kernel = (node, inputs) => {
   for (let n = 0; n < batch; n++) {
     for (let m = 0; m < filters; m++) {
       const out = y.data.subarray((n * filters + m) * outputPlane, (n * filters + m + 1) * outputPlane);
-      if (bias) out.fill(bias[m]!);
+      // a bias of −0 counts as 0, so that no product of 0 can change a sum
+      if (bias) out.fill(bias[m]! + 0);
       const firstChannel = n * channels + Math.floor(m / filtersPerGroup) * perGroup;
-      for (let c = 0; c < perGroup;) {
-        const place = { x: x.data, from: (firstChannel + c) * plane, plane };
-        const weights = w.data.subarray((m * perGroup + c) * taps.length, (m * perGroup + c + 4) * taps.length);
-        if (c + 4 <= perGroup) {
-          addFourChannels(out, place, weights, taps);
-          c += 4;
-        } else {
-          addChannel(out, place, weights, taps);
-          c++;
-        }
+      const planes = { x: x.data, from: firstChannel * plane, plane };
+      for (const [t, tap] of taps.entries()) {
+        const weight = (c: number): number => w.data[(m * perGroup + c) * taps.length + t]!;
+        let c = 0;
+        for (; c + 4 <= perGroup; c += 4)
+          addFourChannels(out, planes, tap, {
+            first: c,
+            weights: [weight(c), weight(c + 1), weight(c + 2), weight(c + 3)],
+          });
+        for (; c < perGroup; c++) addChannel(out, planes, tap, { first: c, weights: [weight(c)] });
       }
     }
   }
@@ -58,35 +59,37 @@ interface Planes {
   readonly plane: number;
 }
 
-/** out[run] += w[tap] · x[run]. */
-function addChannel(out: Float32Array, { x, from }: Planes, w: Float32Array, taps: readonly Tap[]): void {
-  for (let t = 0; t < taps.length; t++) {
-    const { step, runs } = taps[t]!;
-    const weight = w[t]!;
-    for (let r = 0; r < runs.length; r += 3) {
-      const to = runs[r]!;
-      const count = runs[r + 2]!;
-      const at = from + runs[r + 1]!;
-      for (let i = 0; i < count; i++) out[to + i]! += weight * x[at + i * step]!;
-    }
+/** Channels that follow each other from `first` on, and the weights that they meet at one tap. */
+interface Channels {
+  readonly first: number;
+  readonly weights: readonly number[];
+}
+
+const f32 = Math.fround;
+
+/** out[run] += w · x[run]. */
+function addChannel(out: Float32Array, { x, from, plane }: Planes, { step, runs }: Tap, channels: Channels): void {
+  const [weight = 0] = channels.weights;
+  for (let r = 0; r < runs.length; r += 3) {
+    const to = runs[r]!;
+    const end = to + runs[r + 2]!;
+    let at = from + channels.first * plane + runs[r + 1]!;
+    for (let o = to; o < end; o++, at += step) out[o]! += f32(weight * x[at]!);
   }
 }
 
-/** The same for four channels that follow each other; w is [4, taps]. */
-function addFourChannels(out: Float32Array, { x, from, plane }: Planes, w: Float32Array, taps: readonly Tap[]): void {
-  const count = taps.length;
-  for (let t = 0; t < count; t++) {
-    const { step, runs } = taps[t]!;
-    const w0 = w[t]!;
-    const w1 = w[t + count]!;
-    const w2 = w[t + 2 * count]!;
-    const w3 = w[t + 3 * count]!;
-    for (let r = 0; r < runs.length; r += 3) {
-      const to = runs[r]!;
-      const end = to + runs[r + 2]!;
-      let at = from + runs[r + 1]!;
-      for (let o = to; o < end; o++, at += step)
-        out[o]! += w0 * x[at]! + w1 * x[at + plane]! + w2 * x[at + 2 * plane]! + w3 * x[at + 3 * plane]!;
+/** The same for four channels, one after the other. */
+function addFourChannels(out: Float32Array, { x, from, plane }: Planes, { step, runs }: Tap, channels: Channels): void {
+  const [w0 = 0, w1 = 0, w2 = 0, w3 = 0] = channels.weights;
+  for (let r = 0; r < runs.length; r += 3) {
+    const to = runs[r]!;
+    const end = to + runs[r + 2]!;
+    let at = from + channels.first * plane + runs[r + 1]!;
+    for (let o = to; o < end; o++, at += step) {
+      const one = f32(out[o]! + f32(w0 * x[at]!));
+      const two = f32(one + f32(w1 * x[at + plane]!));
+      const three = f32(two + f32(w2 * x[at + 2 * plane]!));
+      out[o] = three + f32(w3 * x[at + 3 * plane]!);
     }
   }
 }

@@ -5,7 +5,12 @@ import { floatInput, type Kernel } from '../kernel.ts';
 import { optionalFloat } from '../kernel.ts';
 import { invalid } from '../spatial.ts';
 
-/** out[M, N] += a[M, K] · b[K, N], all row-major; the innermost loop runs along rows of b and out. */
+const f32 = Math.fround;
+
+/**
+ * out[M, N] += a[M, K] · b[K, N], all row-major, in float32: each product and each sum rounded, k in order. The innermost
+ * loop runs along rows of b and out.
+ */
 export function multiplyInto(
   out: Float32Array,
   a: Float32Array,
@@ -16,13 +21,12 @@ export function multiplyInto(
   for (let row = 0; row < m; row++) {
     for (let inner = 0; inner < k; inner++) {
       const factor = a[row * k + inner]!;
-      if (factor === 0) continue;
-      for (let column = 0; column < n; column++) out[row * n + column]! += factor * b[inner * n + column]!;
+      for (let column = 0; column < n; column++) out[row * n + column]! += f32(factor * b[inner * n + column]!);
     }
   }
 }
 
-/** out[M, N] += a[M, K] · b[N, K]ᵀ, both read along their rows. */
+/** The same sums with out[M, N] += a[M, K] · b[N, K]ᵀ, both read along their rows. */
 function multiplyRowsInto(
   out: Float32Array,
   a: Float32Array,
@@ -32,9 +36,9 @@ function multiplyRowsInto(
   const { m, k, n } = size;
   for (let row = 0; row < m; row++) {
     for (let column = 0; column < n; column++) {
-      let sum = 0;
-      for (let inner = 0; inner < k; inner++) sum += a[row * k + inner]! * b[column * k + inner]!;
-      out[row * n + column]! += sum;
+      let sum = out[row * n + column]!;
+      for (let inner = 0; inner < k; inner++) sum = f32(sum + f32(a[row * k + inner]! * b[column * k + inner]!));
+      out[row * n + column] = sum;
     }
   }
 }
@@ -54,8 +58,8 @@ export const gemm: Kernel = (node, inputs) => {
   const c = optionalFloat(inputs, 2);
   const transA = numberAttribute(node, 'transA', 0) !== 0;
   const transB = numberAttribute(node, 'transB', 0) !== 0;
-  const alpha = Math.fround(numberAttribute(node, 'alpha', 1));
-  const beta = Math.fround(numberAttribute(node, 'beta', 1));
+  const alpha = f32(numberAttribute(node, 'alpha', 1));
+  const beta = f32(numberAttribute(node, 'beta', 1));
   if (a.shape.length !== 2 || b.shape.length !== 2)
     throw invalid(node, `takes matrices, not [${a.shape.join(', ')}] and [${b.shape.join(', ')}]`);
   const [m = 1, k = 1] = transA ? [...a.shape].reverse() : a.shape;
@@ -66,7 +70,7 @@ export const gemm: Kernel = (node, inputs) => {
   if (alpha !== 1) for (let i = 0; i < y.data.length; i++) y.data[i]! *= alpha;
   if (c && beta !== 0) {
     const at = broadcastIndices(inputs[2]?.shape ?? [], y.shape);
-    for (let i = 0; i < y.data.length; i++) y.data[i]! += beta * c[at[i]!]!;
+    for (let i = 0; i < y.data.length; i++) y.data[i]! += f32(beta * c[at[i]!]!);
   }
   return [y];
 };
