@@ -1,6 +1,6 @@
 import { AppError } from '../base/index.ts';
 
-export const quantizeStages = ['prepare', 'calibrate', 'quantize', 'correct', 'evaluate', 'measure'] as const;
+export const quantizeStages = ['prepare', 'search', 'calibrate', 'quantize', 'correct', 'evaluate', 'measure'] as const;
 export type QuantizeStage = (typeof quantizeStages)[number];
 
 export interface QuantizeProgress {

@@ -3,6 +3,7 @@ import { preprocessingSchema } from '../data/index.ts';
 import { recipeSchema } from '../quant/index.ts';
 import { KEPT_DISAGREEMENTS } from './disagreements.ts';
 import { db, layerSchema } from './layerSchema.ts';
+import { searchReportSchema } from './search/searchReport.ts';
 
 const share = z.number().min(0).max(1);
 const count = z.int().nonnegative();
@@ -160,6 +161,7 @@ export const reportSchema = z
       .max(KEPT_DISAGREEMENTS)
       .optional()
       .describe('samples that fp32 and int8 answer differently, the most confident first'),
+    search: searchReportSchema.optional().describe('of recipes that asked for one'),
     warnings: z.array(z.string()),
     recipe: recipeSchema,
     preprocessing: preprocessingSchema,

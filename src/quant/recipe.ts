@@ -47,6 +47,18 @@ export const recipeSchema = z
     seed: z.int().nonnegative().default(0),
     /** Largest loss of top-1 in points (labelled) or disagreement in per cent (unlabelled) that still passes. */
     accuracyBudget: z.number().min(0).max(100).default(2),
+    /**
+     * Look for a better recipe than this one: calibrators, asymmetric and 7-bit weights, equalization, bias correction,
+     * layers that stay float. Absent: this recipe as it is.
+     */
+    search: z
+      .strictObject({
+        /** Time to look for; the best so far is kept when it is over. */
+        seconds: z.number().min(10).max(86_400).default(300),
+        /** Most recipes to measure, whatever the time: a search that ends by it is the same on every run. */
+        candidates: z.int().min(1).max(1_000).optional(),
+      })
+      .optional(),
   })
   .meta({ id: 'Recipe' });
 

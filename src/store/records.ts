@@ -71,7 +71,16 @@ export interface DatasetRecord {
 
 export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
-export const jobStages = ['prepare', 'calibrate', 'quantize', 'correct', 'evaluate', 'measure', 'store'] as const;
+export const jobStages = [
+  'prepare',
+  'search',
+  'calibrate',
+  'quantize',
+  'correct',
+  'evaluate',
+  'measure',
+  'store',
+] as const;
 export type JobStage = (typeof jobStages)[number];
 
 /** What a job shall do; all references are to stored things. */
