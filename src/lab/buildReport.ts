@@ -4,7 +4,7 @@ import type { Comparison, Evaluation } from './evaluate.ts';
 import { versions } from './metadata.ts';
 import type { Network } from './network.ts';
 import type { PairedFigures } from './paired.ts';
-import type { QuantizeModelOptions } from './quantizeModel.ts';
+import type { QuantizeModelOptions } from './job.ts';
 import { isDataFree } from './recipe.ts';
 import type { Disagreement, LayerReport, Report } from './report.ts';
 import { describeSelection, type SamplePlan } from './samples.ts';

@@ -21,7 +21,9 @@ export interface Network {
   readonly sizeBytes: number;
   /** As uploaded: the baseline. */
   readonly imported: Graph;
-  /** BN folded, no-ops gone, in the form that is calibrated and quantized. */
+  /** BN folded, no-ops gone. */
+  readonly simplified: Graph;
+  /** The simplified one in the form that is calibrated and quantized. */
   readonly prepared: Graph;
   /** What BatchNormalization says of its results, before it is folded. */
   readonly statistics: Statistics;
@@ -55,11 +57,13 @@ export function openNetwork(
     hash.update(name).update(part);
     sizeBytes += part.length;
   }
+  const simplified = simplify(imported);
   return {
     sha256: hash.digest('hex'),
     sizeBytes,
     imported,
-    prepared: prepareGraph(simplify(imported), recipe),
+    simplified,
+    prepared: prepareGraph(simplified, recipe),
     statistics: batchNormStatistics(imported),
     inputs: imported.inputs.map((name) =>
       inputSpecOf({ name, ...present(imported.types.get(name), `type of '${name}'`) }),

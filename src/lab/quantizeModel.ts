@@ -1,52 +1,23 @@
-import { elementCount } from '../tensor/index.ts';
-import { affineTable, batches, type Batch, type Dataset, type Preprocessing } from '../data/index.ts';
-import { compile, tierReport, type Executable, type Tier } from '../engine/index.ts';
-import type { FloatExecutor, Graph } from '../graph/index.ts';
-import { readModel, writeModel } from '../onnx/index.ts';
-import {
-  calibrate,
-  correctBias,
-  correctBiasAnalytically,
-  dataFreeRanges,
-  quantizeGraph,
-  type Ranges,
-  type Recipe,
-} from '../quant/index.ts';
+import { batches, type Batch } from '../data/index.ts';
+import { compile, tierReport, type Executable } from '../engine/index.ts';
+import type { Graph } from '../graph/index.ts';
+import { readModel } from '../onnx/index.ts';
 import { runQuantized } from '../reference/index.ts';
-import { exportModel, importModel, lowerQdq, summarize } from '../transform/index.ts';
+import { importModel, lowerQdq, summarize } from '../transform/index.ts';
 import { buildReport } from './buildReport.ts';
 import { compareRunners, type Comparison } from './evaluate.ts';
-import { goldenHash } from './golden.ts';
-import { analyzeLayers } from './layers.ts';
 import { galleryOf } from './gallery.ts';
+import { goldenHash } from './golden.ts';
+import { batchSizeOf, labelsOf, spread, type Job, type QuantizeModelOptions } from './job.ts';
+import { analyzeLayers } from './layers.ts';
 import { latencyFigures, measureLatency, measureNodes } from './latency.ts';
-import { withMetadata } from './metadata.ts';
-import { checkDataset, openNetwork, type Network } from './network.ts';
-import { StageClock, type QuantizeProgress } from './progress.ts';
+import { checkDataset, openNetwork } from './network.ts';
+import { StageClock } from './progress.ts';
+import { quantizeNetwork } from './quantizeNetwork.ts';
 import { checkRecipe } from './recipe.ts';
 import type { Disagreement, LayerReport, Report } from './report.ts';
 import { executableRunner, floatRunner, singleThreadRunner } from './runner.ts';
-import { planSamples, selectionHash, type SamplePlan, type Selection } from './samples.ts';
-
-export interface QuantizeModelOptions {
-  /** For the report. */
-  readonly name?: string | undefined;
-  readonly modelBytes: Uint8Array;
-  readonly externalData?: ReadonlyMap<string, Uint8Array> | undefined;
-  /** Absent for weight-only recipes. */
-  readonly calibration?: Dataset | undefined;
-  /** Absent: 20 % of the calibration set are held out by content. */
-  readonly evaluation?: Dataset | undefined;
-  readonly preprocessing: Preprocessing;
-  /** Class names, written into the file; absent: the data sets' own, where they name every class. */
-  readonly labels?: readonly string[] | undefined;
-  readonly recipe: Recipe;
-  readonly executor: FloatExecutor;
-  /** Absent: the fastest that this machine has. */
-  readonly tier?: Tier | undefined;
-  readonly onProgress?: ((progress: QuantizeProgress) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
+import { planSamples, type Selection } from './samples.ts';
 
 export interface QuantizedModel {
   /** QDQ ONNX. */
@@ -58,14 +29,6 @@ export interface QuantizedModel {
   readonly summary: ReturnType<typeof summarize>;
   /** The class names in the file. */
   readonly labels: readonly string[] | undefined;
-}
-
-/** What a job carries from step to step. */
-interface Job {
-  readonly options: QuantizeModelOptions;
-  readonly network: Network;
-  readonly plan: SamplePlan;
-  readonly clock: StageClock;
 }
 
 /**
@@ -83,12 +46,7 @@ export async function quantizeModel(options: QuantizeModelOptions): Promise<Quan
   for (const dataset of [calibration, evaluation]) if (dataset) checkDataset(dataset, network, preprocessing);
   const job: Job = { options, network, clock, plan: planSamples({ calibration, evaluation }, recipe) };
 
-  const ranges = await findRanges(job);
-  clock.enter('correct', 1);
-  const float = await correct(job, ranges);
-  clock.enter('quantize', 1);
-  const quantized = quantizeGraph(float, ranges, recipe);
-  const onnx = writeFile(job, quantized);
+  const { quantized, onnx } = await quantizeNetwork(job);
   const written = importModel(readModel(onnx));
   const lowered = lowerQdq(written);
   const executable = compile(lowered, options.tier === undefined ? {} : { tier: options.tier });
@@ -116,110 +74,6 @@ export async function quantizeModel(options: QuantizeModelOptions): Promise<Quan
   } finally {
     executable.close();
   }
-}
-
-async function findRanges({ options, network, plan, clock }: Job): Promise<Ranges> {
-  const { recipe, executor, signal } = options;
-  if (recipe.activations === 'none') return new Map();
-  if (plan.calibration === undefined) {
-    clock.enter('calibrate', 1);
-    return dataFreeRanges(network.prepared, recipe, network.statistics, pixelRanges(network, options));
-  }
-  const total = plan.calibration.indices.length;
-  clock.enter('calibrate', total);
-  const { ranges } = await calibrate({
-    graph: network.prepared,
-    recipe,
-    executor,
-    batches: batchesOf(plan.calibration, network, options),
-    onProgress: (done) => clock.at(done, total),
-    signal,
-  });
-  if (plan.calibration.dataset.kind !== 'images') return ranges;
-  return new Map([...ranges, ...[...pixelRanges(network, options)].filter(([name]) => ranges.has(name))]);
-}
-
-/**
- * Ranges of image inputs are known: what preprocessing makes of 0 and 255. Images that happen to be dark would give a
- * narrower one, whose steps lie between the pixel values.
- */
-function pixelRanges({ inputs }: Network, { preprocessing }: QuantizeModelOptions): Ranges {
-  const ranges = new Map<string, { min: number; max: number }>();
-  for (const { name, shape, layout } of inputs) {
-    if (shape.length !== 4) continue;
-    const values = affineTable(preprocessing, (layout === 'NCHW' ? shape[1] : shape[3]) ?? 1);
-    const range = { min: Math.min(0, ...values), max: Math.max(0, ...values) };
-    if (Number.isFinite(range.max - range.min)) ranges.set(name, range);
-  }
-  return ranges;
-}
-
-/**
- * Samples of the calibration set that bias correction averages over: more change the means by less than a step. The plain
- * kernels take as many as they can in a few minutes.
- */
-const CORRECTION_SAMPLES = { onnxruntime: 100, reference: 32 } as const;
-
-async function correct({ options, network, plan, clock }: Job, ranges: Ranges): Promise<Graph> {
-  const { recipe, executor, signal } = options;
-  if (recipe.biasCorrection === 'none' || recipe.weights === 'none') return network.prepared;
-  if (recipe.biasCorrection === 'analytic')
-    return correctBiasAnalytically(network.prepared, recipe, network.statistics);
-  if (plan.calibration === undefined) return network.prepared;
-  const { dataset, indices } = plan.calibration;
-  return correctBias({
-    graph: network.prepared,
-    ranges,
-    recipe,
-    executor,
-    batches: batchesOf({ dataset, indices: spread(indices, CORRECTION_SAMPLES[executor.name]) }, network, options),
-    onProgress: (done, total) => clock.at(done, total),
-    signal,
-  });
-}
-
-/** `count` of the items, evenly over their whole length: a set sorted by class is sampled from every class. */
-function spread(items: readonly number[], count: number): readonly number[] {
-  if (items.length <= count) return items;
-  return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)] ?? 0);
-}
-
-/** Input values in one batch: enough that small networks are not slowed by calls, few enough for any memory. */
-const BATCH_ELEMENTS = 150_528;
-const MAX_BATCH = 32;
-
-function batchSizeOf({ inputs }: Network): number {
-  const elements = inputs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-  return Math.max(1, Math.min(MAX_BATCH, Math.floor(BATCH_ELEMENTS / Math.max(1, elements))));
-}
-
-function batchesOf(
-  { dataset, indices }: Selection,
-  network: Network,
-  { preprocessing, signal }: QuantizeModelOptions,
-): AsyncGenerator<Batch, void, undefined> {
-  return batches(dataset, network.inputs, preprocessing, { batchSize: batchSizeOf(network), indices, signal });
-}
-
-function writeFile({ options, network, plan }: Job, quantized: Graph): Uint8Array {
-  const { preprocessing, recipe, executor } = options;
-  const facts = {
-    preprocessing,
-    labels: labelsOf({ options, network }),
-    recipe,
-    source: network.sha256,
-    calibration: plan.calibration && selectionHash(plan.calibration),
-    executor: executor.name,
-  };
-  return writeModel(exportModel(withMetadata(quantized, facts)));
-}
-
-/** Class names as they were given, else as folders or tables of a labelled set name every class of the network. */
-function labelsOf({ options, network }: Pick<Job, 'options' | 'network'>): readonly string[] | undefined {
-  const { labels, calibration, evaluation } = options;
-  if (labels !== undefined) return labels;
-  const sets = [evaluation?.classNames, calibration?.classNames];
-  return sets.find((names) => names?.length === network.classOutput?.classCount);
 }
 
 async function compare(
