@@ -45,6 +45,10 @@ class ReferenceExecutable implements Executable {
     return runQuantized(this.#graph, feeds);
   }
 
+  join(): never {
+    throw new InvariantError('the reference tier runs in one thread');
+  }
+
   profile(): never {
     throw new InvariantError('the reference tier has no profile');
   }

@@ -11,6 +11,21 @@ export interface NodeTiming {
   readonly macs: number;
 }
 
+/** A thread's part in an inference that several share. */
+export interface Membership {
+  /** Number of the inference, greater than those before it in the same arena; each further sample takes the next. */
+  readonly inference: number;
+  /** Threads that share it, the leader among them. */
+  readonly threads: number;
+}
+
+export interface RunOptions {
+  /** Outputs of an earlier run with as many samples, to be filled again: then a run of one sample makes no new object. */
+  readonly into?: TensorMap;
+  /** Shares the work with threads that `join` meanwhile; it also ends without them. */
+  readonly team?: Membership;
+}
+
 /** A network compiled for this machine. One instance runs one inference at a time. */
 export interface Executable {
   readonly tier: Tier;
@@ -21,7 +36,16 @@ export interface Executable {
    * Runs any batch (samples one after the other). Inputs are the graph's own (float32, or uint8 at a quantized input).
    * @throws AppError INFERENCE_INVALID for a wrong name, dtype or shape
    */
-  run(feeds: TensorMap): TensorMap;
+  run(feeds: TensorMap, options?: RunOptions): TensorMap;
+  /**
+   * Takes part in the inference that another instance of the network runs as leader of a team, and returns when it is
+   * done. Waits for it to begin.
+   *
+   * @param leader number of the leader's arena
+   * @param samples of the leader's feeds
+   * @throws AppError CANCELLED when the team was aborted
+   */
+  join(leader: number, team: Membership, samples?: number): void;
   /** Per-node times of one inference; throws InvariantError on the reference tier. */
   profile(feeds: TensorMap): readonly NodeTiming[];
   /** What other threads need to run the same network on the same weights; absent on the reference tier. */

@@ -5,7 +5,7 @@ import { Instance } from './instance.ts';
 import type { Plan } from './plan/plan.ts';
 import { setWide } from './probe.ts';
 import { customSection } from '../wasm/index.ts';
-import type { SharedNetwork } from './shared.ts';
+import { arenaAddress, type SharedNetwork } from './shared.ts';
 import type { Tier } from './tier.ts';
 
 /** Compiles a plan's module as a tier asks; what V8 merges to 256 bits is decided here. */
@@ -36,12 +36,11 @@ const PAGE_BYTES = 65_536;
 
 /** One memory with the plan's image and one arena. */
 export function instantiate(plan: Plan, tier: Tier): Instance {
-  const { image, graph, steps, arenaBytes, arenaStart, pages, addresses, layouts } = plan;
-  const wiring = { graph, steps, arenaBytes, arenaStart, pages, addresses, layouts };
-  const module = compileModule(plan, tier);
+  const { image, moduleBytes, ...wiring } = plan;
+  const module = compileModule({ moduleBytes }, tier);
   const memory = new WebAssembly.Memory({ ...plan.pages, shared: true });
   new Uint8Array(memory.buffer).set(image);
-  return new Instance({ wiring, module, memory, tier }, plan.arenaStart);
+  return new Instance({ wiring, module, memory, tier }, 0);
 }
 
 /**
@@ -52,8 +51,7 @@ export function instantiate(plan: Plan, tier: Tier): Instance {
  */
 export function attach(shared: SharedNetwork, arena: number): Executable {
   const { memory, wiring } = shared;
-  const address = wiring.arenaStart + arena * wiring.arenaBytes;
-  const missing = address + wiring.arenaBytes - memory.buffer.byteLength;
+  const missing = arenaAddress(wiring, arena + 1) - memory.buffer.byteLength;
   try {
     if (missing > 0) memory.grow(missing / PAGE_BYTES);
   } catch (error) {
@@ -63,5 +61,5 @@ export function attach(shared: SharedNetwork, arena: number): Executable {
       `The memory of '${wiring.graph.name}' cannot grow by ${missing} bytes for one more thread.`,
     );
   }
-  return new Instance(shared, address);
+  return new Instance(shared, arena);
 }

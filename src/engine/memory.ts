@@ -1,68 +1,89 @@
-import { invariant, present } from '../base/index.ts';
+import { InvariantError, present } from '../base/index.ts';
 import type { FloatValue, QuantizedValue } from '../graph/index.ts';
-import { allocate, bytesPerElement, elementCount, tensor, type Tensor } from '../tensor/index.ts';
+import { allocate, elementCount, type Tensor } from '../tensor/index.ts';
 import type { Wiring } from './plan/plan.ts';
-import { physicalOffsets, type Layout } from './plan/layout.ts';
+import { physicalOffsets } from './plan/layout.ts';
 
-/** Reads and writes values of one arena, between ONNX's order and the layout in memory. */
-export class ArenaView {
-  readonly #plan: Wiring;
-  readonly #bytes: Uint8Array;
-  readonly #start: number;
-  readonly #offsets = new Map<string, Int32Array>();
+type Elements = Tensor['data'];
 
-  constructor(plan: Wiring, memory: WebAssembly.Memory, start: number) {
-    this.#plan = plan;
-    this.#start = start;
-    this.#bytes = new Uint8Array(memory.buffer);
-  }
+/** One value in an arena, between ONNX's order of elements and the layout in memory; quantized ones as uint8. */
+export class ArenaValue {
+  readonly value: QuantizedValue | FloatValue;
+  readonly count: number;
+  readonly #elements: Elements;
+  /** Byte of each element; absent where they lie in order. */
+  readonly #offsets: Int32Array | undefined;
 
-  /** A value as a tensor of its own; quantized ones as uint8. */
-  read(name: string): Tensor {
-    const { value, layout, address } = this.#locate(name);
-    const count = elementCount(value.shape);
-    if (value.kind === 'quantized') {
-      const bytes = new Uint8Array(count);
-      if (layout.kind === 'plain') bytes.set(this.#bytes.subarray(address, address + count));
-      else {
-        const offsets = this.#offsetsOf(name, layout, count);
-        for (let index = 0; index < count; index++) bytes[index] = this.#bytes[address + offsets[index]!]!;
-      }
-      return tensor('uint8', value.shape, bytes);
+  constructor(plan: Wiring, memory: WebAssembly.Memory, arena: number, name: string) {
+    const value = present(plan.graph.values.get(name), `value '${name}'`);
+    const layout = present(plan.layouts.get(name), `layout of '${name}'`);
+    const address = arena + present(plan.addresses.get(name), `address of '${name}'`);
+    this.value = value;
+    this.count = elementCount(value.shape);
+    this.#offsets = layout.kind === 'plain' ? undefined : physicalOffsets(layout, this.count);
+    if (value.kind === 'quantized') this.#elements = new Uint8Array(memory.buffer, address, layout.byteLength);
+    else {
+      const View = allocate(value.dtype, 0).constructor as new (...args: unknown[]) => Elements;
+      this.#elements = new View(memory.buffer, address, this.count);
     }
-    const elements = allocate(value.dtype, count);
-    const target = new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength);
-    target.set(this.#bytes.subarray(address, address + target.length));
-    return { dtype: value.dtype, shape: value.shape, data: elements } as Tensor;
   }
 
-  /** Writes a whole value; quantized ones from uint8. `data` may be a view of something larger. */
-  write(name: string, data: Tensor['data']): void {
-    const { value, layout, address } = this.#locate(name);
-    const count = elementCount(value.shape);
-    invariant(data.length === count, `'${name}' has ${count} elements, got ${data.length}`);
-    if (value.kind === 'float' || layout.kind === 'plain') {
-      const size = value.kind === 'float' ? bytesPerElement[value.dtype] : 1;
-      this.#bytes.set(new Uint8Array(data.buffer, data.byteOffset, count * size), address);
+  /**
+   * Writes the whole value from the elements of `data` that begin with `start`. Makes no object where those are all of them.
+   *
+   * @param shift added to each element of a quantized value
+   */
+  write(data: Elements, start = 0, shift = 0): void {
+    if (data.length < start + this.count)
+      throw new InvariantError(`${data.length} elements are fewer than the value has`);
+    const elements = this.#elements;
+    if (this.value.kind === 'float' || (this.#offsets === undefined && shift === 0)) {
+      elements.set((data.length === this.count ? data : data.subarray(start, start + this.count)) as never);
       return;
     }
-    const offsets = this.#offsetsOf(name, layout, count);
-    for (let index = 0; index < count; index++) this.#bytes[address + offsets[index]!] = Number(data[index]!);
+    for (let index = 0; index < this.count; index++) {
+      const byte = this.#offsets === undefined ? index : this.#offsets[index]!;
+      elements[byte] = (data[start + index] as number) + shift;
+    }
   }
 
-  #locate(name: string): { value: QuantizedValue | FloatValue; layout: Layout; address: number } {
-    return {
-      value: present(this.#plan.graph.values.get(name), `value '${name}'`),
-      layout: present(this.#plan.layouts.get(name), `layout of '${name}'`),
-      address: this.#start + present(this.#plan.addresses.get(name), `address of '${name}'`),
-    };
+  /** Reads the whole value into the elements of `data` that begin with `start`; as `write`, the other way. */
+  read(data: Elements, start = 0, shift = 0): void {
+    const elements = this.#elements;
+    if (this.value.kind === 'float' || (this.#offsets === undefined && shift === 0)) {
+      data.set((elements.length === this.count ? elements : elements.subarray(0, this.count)) as never, start);
+      return;
+    }
+    for (let index = 0; index < this.count; index++) {
+      const byte = this.#offsets === undefined ? index : this.#offsets[index]!;
+      data[start + index] = (elements[byte] as number) + shift;
+    }
   }
 
-  #offsetsOf(name: string, layout: Layout, count: number): Int32Array {
-    const known = this.#offsets.get(name);
+  /** The value as a tensor of its own. */
+  tensor(): Tensor {
+    const { value } = this;
+    const dtype = value.kind === 'quantized' ? 'uint8' : value.dtype;
+    const data = allocate(dtype, this.count);
+    this.read(data);
+    return { dtype, shape: value.shape, data } as Tensor;
+  }
+}
+
+/** The values of one arena, found by name. */
+export class ArenaView {
+  readonly #values = new Map<string, ArenaValue>();
+  readonly #make: (name: string) => ArenaValue;
+
+  constructor(plan: Wiring, memory: WebAssembly.Memory, arena: number) {
+    this.#make = (name) => new ArenaValue(plan, memory, arena, name);
+  }
+
+  get(name: string): ArenaValue {
+    const known = this.#values.get(name);
     if (known) return known;
-    const made = physicalOffsets(layout, count);
-    this.#offsets.set(name, made);
+    const made = this.#make(name);
+    this.#values.set(name, made);
     return made;
   }
 }

@@ -11,3 +11,8 @@ export interface SharedNetwork {
   readonly memory: WebAssembly.Memory;
   readonly tier: Tier;
 }
+
+/** Address of the arena with that number. */
+export function arenaAddress(wiring: Wiring, arena: number): number {
+  return wiring.arenaStart + arena * wiring.arenaBytes;
+}

@@ -8,6 +8,7 @@ export interface Local {
   readonly type: ValueType;
 }
 
+const UNREACHABLE = 0x00;
 const BLOCK = 0x02;
 const LOOP = 0x03;
 const END = 0x0b;
@@ -72,11 +73,25 @@ export class FunctionBuilder {
     return this.#write(0x41, ...signedLeb(value));
   }
 
+  /** An i64 that fits 32 bits. */
+  i64(value: number): this {
+    invariant(Math.abs(value) < 2 ** 31, `${value} does not fit 32 bits`);
+    this.#stack.push('l');
+    return this.#write(0x42, ...signedLeb(value));
+  }
+
   f32(value: number): this {
     const bytes = new Uint8Array(4);
     new DataView(bytes.buffer).setFloat32(0, value, true);
     this.#stack.push('f');
     return this.#write(0x43, ...bytes);
+  }
+
+  f64(value: number): this {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setFloat64(0, value, true);
+    this.#stack.push('d');
+    return this.#write(0x44, ...bytes);
   }
 
   /** A v128 constant from its 16 bytes. */
@@ -118,6 +133,11 @@ export class FunctionBuilder {
     for (const type of [...callee.params].reverse()) this.#pop(type, 'call');
     this.#stack.push(...callee.results);
     return this.#write(CALL, ...unsignedLeb(callee.index));
+  }
+
+  /** Ends the call with a trap. */
+  trap(): this {
+    return this.#write(UNREACHABLE);
   }
 
   drop(): this {

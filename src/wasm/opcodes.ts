@@ -28,17 +28,24 @@ function simd(number: number, signature: string, extra: { access?: number; lanes
   return { ...plain(0, signature), code, ...extra };
 }
 
+/** An instruction of the threads prefix 0xfe, on an aligned i32. */
+function atomic(number: number, signature: string): Opcode {
+  return { ...plain(0, signature, 4), code: [0xfe, number] };
+}
+
 /**
  * The instructions that kernels use, by the names of the specification.
- * Source: WebAssembly Core 2.0, 5.4 Instructions; relaxed SIMD proposal, binary format.
+ * Source: WebAssembly Core 2.0, 5.4 Instructions; relaxed SIMD and threads proposals, binary formats.
  */
 export const opcodes = {
   'i32.load': plain(0x28, 'i>i', 4),
   'i32.load8_u': plain(0x2d, 'i>i', 1),
   'f32.load': plain(0x2a, 'i>f', 4),
+  'f64.load': plain(0x2b, 'i>d', 8),
   'i32.store': plain(0x36, 'ii>', 4),
   'i32.store8': plain(0x3a, 'ii>', 1),
   'f32.store': plain(0x38, 'if>', 4),
+  'f64.store': plain(0x39, 'id>', 8),
   'i32.eqz': plain(0x45, 'i>i'),
   'i32.eq': plain(0x46, 'ii>i'),
   'i32.ne': plain(0x47, 'ii>i'),
@@ -60,6 +67,17 @@ export const opcodes = {
   'f32.mul': plain(0x94, 'ff>f'),
   'f32.div': plain(0x95, 'ff>f'),
   'f32.nearest': plain(0x90, 'f>f'),
+  'f64.add': plain(0xa0, 'dd>d'),
+  'f64.div': plain(0xa3, 'dd>d'),
+  'f64.promote_f32': plain(0xbb, 'f>d'),
+  /** address, most threads to wake → woken. */
+  'memory.atomic.notify': atomic(0x00, 'ii>i'),
+  /** address, value that it must hold, nanoseconds → 0 woken, 1 other value, 2 time over. */
+  'memory.atomic.wait32': atomic(0x01, 'iil>i'),
+  'i32.atomic.load': atomic(0x10, 'i>i'),
+  /** address, addend → value before. */
+  'i32.atomic.rmw.add': atomic(0x1e, 'ii>i'),
+  'i32.atomic.rmw.sub': atomic(0x25, 'ii>i'),
   'i32.trunc_sat_f32_s': { ...plain(0, 'f>i'), code: [0xfc, 0x00] },
   /** destination, source, bytes; both in memory 0. */
   'memory.copy': { ...plain(0, 'iii>'), code: [0xfc, 0x0a, 0x00, 0x00] },
@@ -77,6 +95,8 @@ export const opcodes = {
   'v128.load8x8_u': simd(0x02, 'i>v', { access: 8 }),
   'v128.load16x4_s': simd(0x03, 'i>v', { access: 8 }),
   'v128.store': simd(0x0b, 'iv>', { access: 16 }),
+  'v128.load32_lane': simd(0x56, 'iv>v', { access: 4, lanes: 4 }),
+  'v128.load64_lane': simd(0x57, 'iv>v', { access: 8, lanes: 2 }),
   'v128.store32_lane': simd(0x5a, 'iv>', { access: 4, lanes: 4 }),
   'v128.store64_lane': simd(0x5b, 'iv>', { access: 8, lanes: 2 }),
   'i8x16.swizzle': simd(0x0e, 'vv>v'),
@@ -84,9 +104,18 @@ export const opcodes = {
   'i16x8.splat': simd(0x10, 'i>v'),
   'i32x4.splat': simd(0x11, 'i>v'),
   'f32x4.splat': simd(0x13, 'f>v'),
+  'f64x2.splat': simd(0x14, 'd>v'),
   'i32x4.extract_lane': simd(0x1b, 'v>i', { lanes: 4 }),
+  'f32x4.extract_lane': simd(0x1f, 'v>f', { lanes: 4 }),
+  'f64x2.extract_lane': simd(0x21, 'v>d', { lanes: 2 }),
   'i8x16.eq': simd(0x23, 'vv>v'),
   'f32x4.eq': simd(0x41, 'vv>v'),
+  'f32x4.lt': simd(0x43, 'vv>v'),
+  'f32x4.gt': simd(0x44, 'vv>v'),
+  'f64x2.eq': simd(0x47, 'vv>v'),
+  'f64x2.lt': simd(0x49, 'vv>v'),
+  'f64x2.gt': simd(0x4a, 'vv>v'),
+  'f64x2.ge': simd(0x4c, 'vv>v'),
   'v128.not': simd(0x4d, 'v>v'),
   'v128.and': simd(0x4e, 'vv>v'),
   'v128.andnot': simd(0x4f, 'vv>v'),
@@ -131,6 +160,28 @@ export const opcodes = {
   'f32x4.pmax': simd(0xeb, 'vv>v'),
   'i32x4.trunc_sat_f32x4_s': simd(0xf8, 'v>v'),
   'f32x4.convert_i32x4_s': simd(0xfa, 'v>v'),
+  'f32x4.floor': simd(0x68, 'v>v'),
+  'f32x4.ceil': simd(0x67, 'v>v'),
+  'f32x4.abs': simd(0xe0, 'v>v'),
+  'f32x4.neg': simd(0xe1, 'v>v'),
+  'f32x4.sqrt': simd(0xe3, 'v>v'),
+  'f32x4.demote_f64x2_zero': simd(0x5e, 'v>v'),
+  'f64x2.promote_low_f32x4': simd(0x5f, 'v>v'),
+  'f64x2.floor': simd(0x75, 'v>v'),
+  'f64x2.abs': simd(0xec, 'v>v'),
+  'f64x2.neg': simd(0xed, 'v>v'),
+  'f64x2.sqrt': simd(0xef, 'v>v'),
+  'f64x2.add': simd(0xf0, 'vv>v'),
+  'f64x2.sub': simd(0xf1, 'vv>v'),
+  'f64x2.mul': simd(0xf2, 'vv>v'),
+  'f64x2.div': simd(0xf3, 'vv>v'),
+  'f64x2.pmin': simd(0xf6, 'vv>v'),
+  'f64x2.pmax': simd(0xf7, 'vv>v'),
+  'f64x2.convert_low_i32x4_s': simd(0xfe, 'v>v'),
+  'i32x4.trunc_sat_f64x2_s_zero': simd(0xfc, 'v>v'),
+  'i64x2.extend_low_i32x4_s': simd(0xc7, 'v>v'),
+  'i64x2.shl': simd(0xcb, 'vi>v'),
+  'i64x2.shr_u': simd(0xcd, 'vi>v'),
   'i8x16.relaxed_swizzle': simd(0x100, 'vv>v'),
   'i8x16.relaxed_laneselect': simd(0x109, 'vvv>v'),
   'i32x4.relaxed_dot_i8x16_i7x16_add_s': simd(0x113, 'vvv>v'),

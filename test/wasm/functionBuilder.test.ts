@@ -42,6 +42,16 @@ describe('constants', () => {
     );
   });
 
+  it('of i64 are the numbers that they were, up to 32 bits', () => {
+    fc.assert(
+      fc.property(fc.integer(), (value) => {
+        expect(make([], ['l'], (f) => f.i64(value)).run()).toBe(BigInt(value));
+      }),
+      { numRuns: 40 },
+    );
+    expect(() => new FunctionBuilder([], ['l']).i64(2 ** 31)).toThrow('2147483648 does not fit 32 bits');
+  });
+
   it('of v128 are sixteen bytes in order', () => {
     const bytes = Array.from({ length: 16 }, (_, index) => 255 - 7 * index);
     const made = make([], [], (f) => f.i32(32).v128(bytes).op('v128.store'));
@@ -158,6 +168,21 @@ describe('control', () => {
     const memory = new WebAssembly.Memory({ ...pages, shared: true });
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.bytes()), { env: { memory } });
     expect((exports['run'] as (n: number) => number)(8)).toBe(42);
+  });
+});
+
+describe('a trap', () => {
+  it('ends the call where it stands', () => {
+    const made = make(['i'], ['i'], (f) => {
+      f.block((breakIf) => {
+        f.get(f.parameter(0));
+        breakIf();
+        f.trap();
+      });
+      f.i32(1);
+    });
+    expect(made.run(7)).toBe(1);
+    expect(() => made.run(0)).toThrow('unreachable');
   });
 });
 

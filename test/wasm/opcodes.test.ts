@@ -22,7 +22,7 @@ function instructionsOf(text: string): string[] {
   return text
     .split('\n')
     .map((line) => line.trim().replace(/\)+$/, ''))
-    .filter((line) => /^[a-z]+[0-9x]*\.|^memory\.(copy|fill)/.test(line) && !line.startsWith('local.'));
+    .filter((line) => /^[a-z]+[0-9x]*\.|^memory\.(copy|fill|atomic)/.test(line) && !line.startsWith('local.'));
 }
 
 const hasAccess = (name: Instruction): boolean => 'access' in opcodes[name];

@@ -1,10 +1,14 @@
+import { present } from '../../base/index.ts';
 import type { Operation, QuantizedGraph } from '../../graph/index.ts';
 import { inputsOf } from '../../reference/index.ts';
-import { ModuleBuilder, type FunctionReference } from '../../wasm/index.ts';
+import { ModuleBuilder } from '../../wasm/index.ts';
 import type { DotStrategy } from '../dot.ts';
 import { planStep } from '../kernels/index.ts';
 import { ALIGNMENT, heldConstants, planArena } from './arena.ts';
+import { controlBytes } from './control.ts';
+import { courseFunctions, type EmittedStep } from './emitCourse.ts';
 import { chooseLayouts, roundUp, SLACK_BYTES, type Layout } from './layout.ts';
+import { planCourse, type Course } from './stages.ts';
 import type { Placement, Step } from './step.ts';
 
 const PAGE_BYTES = 65_536;
@@ -21,10 +25,13 @@ export interface Wiring {
   /** Without the weights that are in the image. */
   readonly graph: QuantizedGraph;
   readonly steps: readonly PlannedStep[];
-  /** Bytes of one arena: scratch and values of one inference. */
+  readonly segments: readonly PlannedSegment[];
+  /** Bytes of one arena: control words, scratch of its thread and values of one inference. */
   readonly arenaBytes: number;
   /** Address of the first arena. */
   readonly arenaStart: number;
+  /** Where scratch begins in an arena, behind the control words. */
+  readonly scratchStart: number;
   /** Pages of the memory with one arena, and the most that it may grow to. */
   readonly pages: { readonly initial: number; readonly maximum: number };
   /** Addresses relative to the arena. */
@@ -44,18 +51,32 @@ export interface PlannedStep {
   readonly entry: string | undefined;
 }
 
+/** What runs without a break: exported functions of the module, or a step that the reference kernels run. */
+export type PlannedSegment =
+  | { readonly runs: 'wasm'; readonly alone: string; readonly together: string }
+  | { readonly runs: 'island'; readonly step: number; readonly stage: number };
+
+export interface PlanOptions {
+  /** Estimated time of a step from which on threads share it; for tests, which share everything. */
+  readonly sharedMicroseconds?: number;
+}
+
 /** Chooses layouts and kernels, places everything and emits the module. */
-export function planNetwork(graph: QuantizedGraph, dot: DotStrategy): Plan {
+export function planNetwork(graph: QuantizedGraph, dot: DotStrategy, options: PlanOptions = {}): Plan {
   const layouts = chooseLayouts(graph);
   const context = { graph, layouts, dot };
   const steps = graph.operations.map((operation) => planStep(operation, context));
   const scratchBytes = Math.max(0, ...steps.map((step) => (step.runs === 'wasm' ? step.scratchBytes : 0)));
-  const arena = planArena(graph, layouts, roundUp(scratchBytes + SLACK_BYTES, ALIGNMENT));
+  const course = planCourse(steps, (step) => writtenBytes(step, layouts), options.sharedMicroseconds);
+  const scratchStart = controlBytes(course.stages.length);
+  const valuesStart = roundUp(scratchStart + scratchBytes + SLACK_BYTES, ALIGNMENT);
+  const arena = planArena(graph, layouts, valuesStart);
   const arenaBytes = roundUp(arena.byteLength, PAGE_BYTES);
   const constants = placeConstants(steps);
   const initial = (constants.byteLength + arenaBytes) / PAGE_BYTES;
   const maximum = Math.min(32_768, initial + (64 * arenaBytes) / PAGE_BYTES);
   const module = new ModuleBuilder({ initial, maximum });
+  const emitted: EmittedStep[] = [];
   const planned = steps.map((step, index): PlannedStep => {
     const { operation, kernel, macs } = step;
     const described = { name: operation.name, opType: opTypeOf(operation), kernel, macs, operation: index };
@@ -64,21 +85,45 @@ export function planNetwork(graph: QuantizedGraph, dot: DotStrategy): Plan {
       constants: constants.addresses[index] ?? [],
       address: (name) => arena.addresses.get(name) ?? 0,
     };
-    const entry: FunctionReference = step.emit(module, place);
+    const entry = step.emit(module, place);
+    emitted[index] = { entry, units: step.units };
     module.export(`step${index}`, entry);
     return { ...described, units: step.units, entry: `step${index}` };
   });
   return {
     graph: withoutImage(graph, steps),
     steps: planned,
+    segments: emitSegments(module, course, emitted),
     moduleBytes: module.bytes(),
     image: constants.image(),
     arenaBytes,
     arenaStart: constants.byteLength,
+    scratchStart,
     pages: { initial, maximum },
     addresses: arena.addresses,
     layouts,
   };
+}
+
+/** Bytes that a step writes. */
+function writtenBytes({ operation }: Step, layouts: ReadonlyMap<string, Layout>): number {
+  const outputs = operation.kind === 'float' ? operation.outputs : [operation.output];
+  return outputs.reduce((sum, name) => sum + (layouts.get(name)?.byteLength ?? 0), 0);
+}
+
+function emitSegments(
+  module: ModuleBuilder,
+  { stages, segments }: Course,
+  emitted: readonly EmittedStep[],
+): PlannedSegment[] {
+  const functions = courseFunctions(module, stages, (step) => present(emitted[step], `step ${step}`));
+  return segments.map((segment, index) => {
+    if (segment.runs === 'island') return segment;
+    const names = { alone: `alone${index}`, together: `together${index}` };
+    module.export(names.alone, functions.alone(segment));
+    module.export(names.together, functions.together(segment));
+    return { runs: 'wasm', ...names };
+  });
 }
 
 /** What reports call an operation: the operator where the file names one. */

@@ -15,17 +15,20 @@ export interface Runner {
 
 const PAGE_BYTES = 65_536;
 
+/** Of each step; the last is smaller where they do not divide it. */
+const PARTS = 3;
+
 /** Left in every byte that the plan does not fill: kernels may not count on zeros. */
 const JUNK = 0xa5;
 
 /**
- * Runs a problem on a runner, in a memory full of junk with one page more than the plan asked for, and compares with the
- * reference bit for bit. Also: the expected kernels ran, constants kept their bytes, nothing wrote beyond the arena.
+ * Runs a problem on a runner, in a memory full of junk with one page more than the plan asked for, whole and in parts as
+ * threads share it, and compares with the reference bit for bit. Also: the expected kernels ran, constants kept their bytes, nothing wrote beyond the arena.
  *
  * @returns what is wrong, or undefined
  */
 export function faultOf(problem: Problem, runner: Runner): string | undefined {
-  const plan = planNetwork(problem.graph, runner.dot);
+  const plan = planNetwork(problem.graph, runner.dot, { sharedMicroseconds: 0 });
   const kernels = new Map(plan.steps.map((step) => [step.name, step.kernel]));
   for (const [name, expected] of problem.kernels) {
     const [kernel = 'nothing', wanted] = [kernels.get(name), expected(runner.dot.name)];
@@ -35,12 +38,14 @@ export function faultOf(problem: Problem, runner: Runner): string | undefined {
   const memory = new WebAssembly.Memory({ initial, maximum: plan.pages.maximum, shared: true });
   const bytes = new Uint8Array(memory.buffer).fill(JUNK);
   bytes.set(plan.image);
-  const instance = new Instance(
-    { wiring: plan, module: runner.compile(plan), memory, tier: runner.tier },
-    plan.arenaStart,
-  );
-  const difference = differenceOf(instance.run(problem.feeds), runQuantized(problem.graph, problem.feeds));
+  const shared = { wiring: plan, module: runner.compile(plan), memory, tier: runner.tier };
+  const expected = runQuantized(problem.graph, problem.feeds);
+  const difference = differenceOf(new Instance(shared, 0).run(problem.feeds), expected);
   if (difference) return `${difference} ${problem.description}`;
+  bytes.fill(JUNK, plan.arenaStart);
+  const parts = new Instance(shared, 0).run(problem.feeds, { team: { inference: 1, threads: PARTS } });
+  const differenceOfParts = differenceOf(parts, expected);
+  if (differenceOfParts) return `in parts: ${differenceOfParts} ${problem.description}`;
   if (!Buffer.from(bytes.subarray(0, plan.image.length)).equals(plan.image))
     return `constants were overwritten: ${problem.description}`;
   const written = bytes.subarray(plan.pages.initial * PAGE_BYTES).findIndex((byte) => byte !== JUNK);
