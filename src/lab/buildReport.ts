@@ -2,11 +2,12 @@ import { createHash } from 'node:crypto';
 import { diagnose } from './diagnosis.ts';
 import type { Comparison, Evaluation } from './evaluate.ts';
 import { versions } from './metadata.ts';
+import type { LayerAnalysis } from './layers.ts';
 import type { Network } from './network.ts';
 import type { PairedFigures } from './paired.ts';
 import type { QuantizeModelOptions } from './job.ts';
 import { isDataFree } from './recipe.ts';
-import type { Disagreement, LayerReport, Report } from './report.ts';
+import type { Disagreement, Report } from './report.ts';
 import { describeSelection, type SamplePlan } from './samples.ts';
 import { judge } from './verdict.ts';
 
@@ -15,7 +16,7 @@ export interface ReportParts {
   readonly network: Network;
   readonly plan: SamplePlan;
   readonly comparison: Comparison | undefined;
-  readonly layers: readonly LayerReport[];
+  readonly layers: readonly LayerAnalysis[];
   readonly disagreements: readonly Disagreement[];
   readonly latency: Report['latency'];
   readonly onnx: Uint8Array;
@@ -62,7 +63,7 @@ export function buildReport(parts: ReportParts): Report {
     latency: parts.latency,
     engine: parts.engine,
     executor: executor.name,
-    layers: [...layers],
+    layers: layers.map(({ layer }) => layer),
     worstLayers: diagnose(layers),
     ...(paired === undefined ? {} : { disagreements: [...parts.disagreements] }),
     warnings: warningsOf(parts, verdict),
@@ -128,7 +129,9 @@ function warningsOf({ options, network, plan, layers }: ReportParts, verdict: Re
     warnings.push('Fewer than 7 bits are simulated in bytes: neither size nor speed gain from them.');
   if (recipe.weights !== 'none' && !recipe.weights.symmetric && recipe.weights.granularity === 'perChannel')
     warnings.push('The file has asymmetric per-channel weights, which onnxruntime runs from version 1.29 on.');
-  const float = layers.filter(({ form, opType }) => form === 'float' && (opType === 'Conv' || opType === 'Gemm'));
+  const float = layers
+    .map(({ layer }) => layer)
+    .filter(({ form, opType }) => form === 'float' && (opType === 'Conv' || opType === 'Gemm'));
   if (float.length > 0)
     warnings.push(`${float.length} layers with weights stayed float, the first is '${float[0]?.name ?? ''}'.`);
   if (verdict.outcome === 'notEnoughData' && evaluation === undefined)

@@ -1,67 +1,104 @@
+import type { LayerAnalysis } from './layers.ts';
+import type { Remedy } from './remedies.ts';
 import type { LayerReport, Report } from './report.ts';
 
 type WorstLayer = Report['worstLayers'][number];
+type Weights = NonNullable<LayerReport['weights']>;
+type Activation = NonNullable<LayerReport['activation']>;
 
 /** Below these a quantizer's own noise shows in the result; above, other layers matter more. */
 const WEAK_WEIGHTS_DB = 32;
 const WEAK_ACTIVATION_DB = 28;
 const MANY_CLIPPED = 0.005;
 const WIDE_SPREAD = 16;
+/** A fold that spread the channels by as much again is named as the cause. */
+const WIDE_FOLD = 4;
+const DOMINANT_SHARE = 0.5;
+/** Advice that gains less is not worth following. */
+const WORTHWHILE_DB = 1;
 const SHOWN = 5;
 
-/** The layers that add the most noise themselves, weakest first, each with what causes it and what to try. */
-export function diagnose(layers: readonly LayerReport[]): WorstLayer[] {
-  return layers
-    .flatMap((layer) => [weightProblem(layer), activationProblem(layer)])
+export function hasWeakWeights({ channelSqnrDb }: Weights): boolean {
+  return (channelSqnrDb ?? Infinity) < WEAK_WEIGHTS_DB;
+}
+
+export function hasWeakActivation({ localSqnrDb }: Activation): boolean {
+  return (localSqnrDb ?? Infinity) < WEAK_ACTIVATION_DB;
+}
+
+/** The layers that add the most noise themselves, weakest first, each with what causes it, what to try and what that gains. */
+export function diagnose(analyses: readonly LayerAnalysis[]): WorstLayer[] {
+  return analyses
+    .flatMap((analysis) => [weightProblem(analysis), activationProblem(analysis)])
     .filter((found) => found !== undefined)
     .sort((a, b) => a.db - b.db)
-    .filter((found, i, all) => all.findIndex(({ name }) => name === found.name) === i)
+    .filter((found, i, all) => all.findIndex(({ layer }) => layer.name === found.layer.name) === i)
     .slice(0, SHOWN)
-    .map(({ name, diagnosis, advice }) => ({ name, diagnosis, advice }));
+    .map(({ layer, worst }) => ({ name: layer.name, ...worst }));
 }
 
-interface Problem extends WorstLayer {
+interface Problem {
+  readonly layer: LayerReport;
   readonly db: number;
+  readonly worst: Omit<WorstLayer, 'name'>;
 }
 
-function weightProblem({ name, weights }: LayerReport): Problem | undefined {
-  const db = weights?.sqnrDb ?? Infinity;
-  if (weights === undefined || db >= WEAK_WEIGHTS_DB) return undefined;
-  const noise = `Its weights keep ${db.toFixed(1)} dB over their rounding`;
-  if (weights.scales === 1 && weights.channelSpread >= WIDE_SPREAD)
-    return {
-      name,
-      db,
-      diagnosis: `${noise}: one scale serves channels whose largest weights differ by 2^${Math.log2(weights.channelSpread).toFixed(1)}.`,
-      advice: 'Use per-channel weights, or equalization.',
-    };
-  return {
-    name,
-    db,
-    diagnosis: `${noise}: within a channel a few large weights set the scale of the many small ones.`,
-    advice: "Keep bias correction on; try the 'mse' weight calibrator, or exclude this node.",
-  };
+function weightProblem({ layer, weightRemedies }: LayerAnalysis): Problem | undefined {
+  const { weights } = layer;
+  const db = weights?.channelSqnrDb ?? Infinity;
+  if (weights === undefined || !hasWeakWeights(weights)) return undefined;
+  const diagnosis = `Its channels keep ${db.toFixed(1)} dB over the rounding of their weights: ${weightCause(weights)}.`;
+  return { layer, db, worst: { diagnosis, ...adviceFrom(weightRemedies, weightAdvice, 'weights') } };
 }
 
-function activationProblem({ name, activation }: LayerReport): Problem | undefined {
+function weightCause({ scales, channelSpread, foldSpread = 1 }: Weights): string {
+  if (scales > 1 || channelSpread < WIDE_SPREAD) return 'a few large weights set the scale of the many small ones';
+  const fold = foldSpread >= WIDE_FOLD ? `, ${power(foldSpread)} of it from folding batch normalization` : '';
+  return `one scale serves channels whose largest weights differ by ${power(channelSpread)}${fold}`;
+}
+
+const weightAdvice: Readonly<Record<Remedy['kind'], string>> = {
+  perChannel: "Use per-channel weights (granularity 'perChannel').",
+  asymmetric: 'Use asymmetric weights (symmetric false).',
+  meanSquare: "Use the 'mse' weight calibrator.",
+  minMax: "Use the 'minMax' weight calibrator.",
+};
+
+function activationProblem({ layer, activationRemedies }: LayerAnalysis): Problem | undefined {
+  const { activation } = layer;
   const db = activation?.localSqnrDb ?? Infinity;
-  if (activation === undefined || db >= WEAK_ACTIVATION_DB) return undefined;
+  if (activation === undefined || !hasWeakActivation(activation)) return undefined;
   const noise = `Its result keeps ${db.toFixed(1)} dB over the noise of its own quantizer`;
-  if (activation.clippedShare >= MANY_CLIPPED)
-    return {
-      name,
-      db,
-      diagnosis: `${noise}: ${(activation.clippedShare * 100).toFixed(2)} % of its values lie outside of ${range(activation)}.`,
-      advice: "Use a wider calibrator ('minMax', or a higher percentile), or more calibration samples.",
-    };
-  return {
-    name,
-    db,
-    diagnosis: `${noise}: its values are small against the range ${range(activation)} that rare ones set.`,
-    advice: "Try the 'entropy', 'percentile' or 'mse' calibrator, or exclude this node.",
-  };
+  const diagnosis = `${noise}: ${activationCause(activation)}.`;
+  return { layer, db, worst: { diagnosis, ...adviceFrom(activationRemedies, activationAdvice, 'histogram') } };
 }
 
-function range({ min, max }: NonNullable<LayerReport['activation']>): string {
-  return `[${min.toPrecision(3)}, ${max.toPrecision(3)}]`;
+function activationCause({ clippedShare, dominantChannel, min, max }: Activation): string {
+  const range = `[${min.toPrecision(3)}, ${max.toPrecision(3)}]`;
+  if (clippedShare >= MANY_CLIPPED) return `${(clippedShare * 100).toFixed(2)} % of its values lie outside of ${range}`;
+  if (dominantChannel !== undefined && dominantChannel.share >= DOMINANT_SHARE)
+    return `channel ${dominantChannel.channel} sets ${(dominantChannel.share * 100).toFixed(0)} % of the range ${range}`;
+  return `its values are small against the range ${range} that rare ones set`;
+}
+
+const activationAdvice: Readonly<Record<Remedy['kind'], string>> = {
+  ...weightAdvice,
+  meanSquare: "Use the 'mse' activation calibrator.",
+  minMax: "Use a wider range: the 'minMax' activation calibrator.",
+};
+
+/** The best remedy where it is worth it, else the one that is left: float. */
+function adviceFrom(
+  [best]: readonly Remedy[],
+  advice: Readonly<Record<Remedy['kind'], string>>,
+  basis: NonNullable<WorstLayer['gain']>['basis'],
+): Pick<WorstLayer, 'advice' | 'gain'> {
+  if (best === undefined || best.toDb - best.fromDb < WORTHWHILE_DB)
+    return { advice: 'No other setting of this quantizer does better; if accuracy is short, exclude this node.' };
+  const round = (db: number): number => Math.round(db * 10) / 10;
+  return { advice: advice[best.kind], gain: { fromDb: round(best.fromDb), toDb: round(best.toDb), basis } };
+}
+
+function power(ratio: number): string {
+  return `2^${Math.log2(ratio).toFixed(1)}`;
 }

@@ -41,6 +41,9 @@ const weights = z.strictObject({
   bits: z.int(),
   scales: count.describe('1 is per-tensor'),
   sqnrDb: db,
+  channelSqnrDb: db
+    .optional()
+    .describe('of the mean of noise over signal of the channels: a small channel that is lost counts like a large one'),
   min: z.number(),
   max: z.number(),
   channelSpread: z

@@ -1,52 +1,61 @@
-import { AppError, present } from '../base/index.ts';
-import type { FloatExecutor, Graph, Node } from '../graph/index.ts';
+import { present } from '../base/index.ts';
+import type { Graph, Node } from '../graph/index.ts';
 import { planQuantization, type QuantizationPlan, type Recipe } from '../quant/index.ts';
-import { elementCount, type Tensor, type TensorMap } from '../tensor/index.ts';
-import { ErrorTally } from './outputError.ts';
-import { qdqStructure, type QdqStructure, type QuantizedActivation } from './qdqStructure.ts';
+import type { Tensor } from '../tensor/index.ts';
+import type { ActivationFigures } from './activationTally.ts';
+import { hasWeakActivation, hasWeakWeights } from './diagnosis.ts';
+import { compareActivations, type CompareActivationsOptions } from './layerActivations.ts';
+import { qdqStructure, type QuantizedConstant } from './qdqStructure.ts';
+import { activationRemedies, weightRemedies, type Remedy } from './remedies.ts';
 import type { LayerReport } from './report.ts';
 import { weightFigures } from './weightFigures.ts';
 
-export interface LayerAnalysisOptions {
-  /** As `prepareGraph` left it: corrected biases are right only in the quantized network. */
-  readonly float: Graph;
-  readonly quantized: Graph;
+/** `float` as `prepareGraph` left it: corrected biases are right only in the quantized network. */
+export interface LayerAnalysisOptions extends CompareActivationsOptions {
+  /** As in the file, to see what folding changed. */
+  readonly imported: Graph;
   readonly recipe: Recipe;
-  readonly executor: FloatExecutor;
-  /** Single samples; as many are taken as `sampleBudget` allows. */
-  readonly samples: AsyncIterable<{ readonly feeds: TensorMap }>;
   /** The engine's kernel of each operation, by node name. */
   readonly kernels: ReadonlyMap<string, string>;
-  readonly signal?: AbortSignal | undefined;
 }
 
-/** Values compared over all samples, on both sides: what the analysis may cost. */
-const ELEMENT_BUDGET = 24_000_000;
-const MAX_SAMPLES = 8;
+/** A row with what could be done about its noise, where there is much of it; the best of each comes first. */
+export interface LayerAnalysis {
+  readonly layer: LayerReport;
+  readonly weightRemedies: readonly Remedy[];
+  readonly activationRemedies: readonly Remedy[];
+}
 
 /** One row a node of the float graph, activations that are fused into their producer aside. */
-export async function analyzeLayers(options: LayerAnalysisOptions): Promise<LayerReport[]> {
-  const { float, quantized, recipe, kernels } = options;
+export async function analyzeLayers(options: LayerAnalysisOptions): Promise<LayerAnalysis[]> {
+  const { float, recipe, kernels } = options;
   const plan = planQuantization(float, recipe);
-  const structure = qdqStructure(quantized, float);
+  const structure = qdqStructure(options.quantized, float);
   const rows = float.nodes.filter((node) => !plan.fused.has(node.name));
   const outputs = new Map(rows.map((node) => [node.name, finalOutput(node, float, plan)]));
   const activations = await compareActivations([...new Set(outputs.values())], structure, options);
-  const quantizedNodes = new Map(quantized.nodes.map((node) => [node.name, node]));
-  return rows.map((node): LayerReport => {
+  const reads = readsOf(float, plan, outputs);
+  const weightsOf = weightFinder(options, plan, structure.constants);
+  return rows.map((node): LayerAnalysis => {
     const output = present(outputs.get(node.name), 'output of a row');
+    const found = weightsOf(node);
     const figures = activations.get(output);
-    const weights = weightsOf(node, quantizedNodes.get(node.name), { float, structure, plan, recipe });
     const kernel = kernels.get(node.name);
     return {
-      name: node.name,
-      opType: node.opType,
-      output,
-      form: plan.integer.has(node.name) ? 'int8' : weights === undefined ? 'float' : 'weights',
-      ...(kernel === undefined ? {} : { kernel }),
-      ...(weights === undefined ? {} : { weights }),
-      ...(figures?.activation === undefined ? {} : { activation: figures.activation }),
-      ...(figures === undefined ? {} : { accumulatedSqnrDb: figures.accumulatedSqnrDb }),
+      layer: {
+        name: node.name,
+        opType: node.opType,
+        output,
+        reads: reads(node),
+        shape: [...(float.types.get(output)?.shape ?? [])],
+        form: plan.integer.has(node.name) ? 'int8' : found === undefined ? 'float' : 'weights',
+        ...(kernel === undefined ? {} : { kernel }),
+        ...(found === undefined ? {} : { weights: found.report }),
+        ...(figures?.activation === undefined ? {} : { activation: figures.activation }),
+        ...(figures === undefined ? {} : { accumulatedSqnrDb: figures.accumulatedSqnrDb }),
+      },
+      weightRemedies: found !== undefined && hasWeakWeights(found.report) ? weightRemedies(found, recipe) : [],
+      activationRemedies: remediesOf(figures, recipe),
     };
   });
 }
@@ -61,120 +70,47 @@ function finalOutput(node: Node, graph: Graph, plan: QuantizationPlan): string {
   }
 }
 
-interface WeightContext {
-  readonly float: Graph;
-  readonly structure: QdqStructure;
-  readonly plan: QuantizationPlan;
-  readonly recipe: Recipe;
+/** For each row, the outputs of other rows and the inputs of the network that it reads. */
+function readsOf(float: Graph, plan: QuantizationPlan, outputs: ReadonlyMap<string, string>): (node: Node) => string[] {
+  const owners = new Map(float.inputs.map((name) => [name, name]));
+  for (const node of float.nodes) {
+    const owner = outputs.get((plan.fused.get(node.name) ?? node).name);
+    if (owner !== undefined) for (const output of node.outputs) if (output !== '') owners.set(output, owner);
+  }
+  return (node) => [...new Set(node.inputs.flatMap((input) => owners.get(input) ?? []))];
 }
 
-function weightsOf(
-  node: Node,
-  quantizedNode: Node | undefined,
-  { float, structure, plan, recipe }: WeightContext,
-): LayerReport['weights'] {
-  const layer = plan.layers.find((candidate) => candidate.node.name === node.name);
-  const weights = layer && float.constants.get(layer.weights);
-  const quantized = structure.constants.get(quantizedNode?.inputs[1] ?? '');
-  if (layer === undefined || weights === undefined || quantized === undefined) return undefined;
+interface LayerWeights {
+  readonly tensor: Tensor;
+  /** Counts output channels. */
+  readonly channelAxis: number;
+  readonly report: NonNullable<LayerReport['weights']>;
+}
+
+/** Finds the weights of a node, in the file, folded and quantized; undefined where the recipe leaves it without. */
+function weightFinder(
+  { imported, float, quantized, recipe }: LayerAnalysisOptions,
+  plan: QuantizationPlan,
+  constants: ReadonlyMap<string, QuantizedConstant>,
+): (node: Node) => LayerWeights | undefined {
+  const layers = new Map(plan.layers.map((layer) => [layer.node.name, layer]));
+  const weightsIn = (graph: Graph): ReadonlyMap<string, string> =>
+    new Map(graph.nodes.map((node) => [node.name, node.inputs[1] ?? '']));
+  const [before, after] = [weightsIn(imported), weightsIn(quantized)];
   const bits = recipe.weights === 'none' ? 32 : recipe.weights.bits;
-  return weightFigures(weights, quantized, { channelAxis: layer.weightAxis, bits });
+  return ({ name }) => {
+    const layer = layers.get(name);
+    const tensor = layer && float.constants.get(layer.weights);
+    const constant = constants.get(after.get(name) ?? '');
+    if (layer === undefined || tensor === undefined || constant === undefined) return undefined;
+    const channelAxis = layer.weightAxis;
+    const original = imported.constants.get(before.get(name) ?? '');
+    return { tensor, channelAxis, report: weightFigures(tensor, constant, { channelAxis, bits, original }) };
+  };
 }
 
-interface ActivationFigures {
-  readonly activation: LayerReport['activation'];
-  readonly accumulatedSqnrDb: number | null;
-}
-
-/** Runs samples through the float network and the QDQ network side by side. */
-async function compareActivations(
-  values: readonly string[],
-  structure: QdqStructure,
-  { float, quantized, executor, samples, signal }: LayerAnalysisOptions,
-): Promise<ReadonlyMap<string, ActivationFigures>> {
-  const pairs = values
-    .filter((value) => float.types.get(value)?.dtype === 'float32')
-    .map((value) => ({ value, simulated: structure.activations.get(value)?.dequantized ?? value }))
-    .filter(({ simulated }) => quantized.types.has(simulated));
-  const tallies = new Map(pairs.map(({ value }) => [value, new ActivationTally(structure.activations.get(value))]));
-  const elements = pairs.reduce((sum, { value }) => sum + sampleElements(float, value), 0);
-  const wanted = Math.max(1, Math.min(MAX_SAMPLES, Math.floor(ELEMENT_BUDGET / Math.max(1, elements))));
-  const exactSession = await executor.load(
-    float,
-    pairs.map(({ value }) => value),
-  );
-  const simulatedSession = await executor.load(
-    quantized,
-    pairs.map(({ simulated }) => simulated),
-  );
-  try {
-    let count = 0;
-    for await (const { feeds } of samples) {
-      if (signal?.aborted === true) throw new AppError('CANCELLED', 'The analysis of layers was cancelled.');
-      const exact = await exactSession.run(feeds);
-      const simulated = await simulatedSession.run(feeds);
-      for (const pair of pairs)
-        tallies.get(pair.value)?.add(floatsOf(exact, pair.value), floatsOf(simulated, pair.simulated));
-      if (++count >= wanted) break;
-    }
-    return count === 0 ? new Map() : new Map([...tallies].map(([value, tally]) => [value, tally.figures()]));
-  } finally {
-    await exactSession.close();
-    await simulatedSession.close();
-  }
-}
-
-function sampleElements(graph: Graph, value: string): number {
-  return elementCount((graph.types.get(value)?.shape ?? []).map((dim) => Math.abs(dim)));
-}
-
-function floatsOf(values: TensorMap, name: string): Float32Array {
-  const value: Tensor = present(values.get(name), `value '${name}'`);
-  return value.dtype === 'float32' ? value.data : new Float32Array(0);
-}
-
-/** Error of one value: its own quantizer's on exact numbers, and all that has accumulated up to it. */
-class ActivationTally {
-  readonly #params: QuantizedActivation | undefined;
-  readonly #local = new ErrorTally();
-  readonly #accumulated = new ErrorTally();
-  #clipped = 0;
-  #count = 0;
-
-  constructor(params: QuantizedActivation | undefined) {
-    this.#params = params;
-  }
-
-  add(exact: Float32Array, simulated: Float32Array): void {
-    this.#accumulated.addFloats(exact, simulated);
-    if (this.#params === undefined) return;
-    const { scale, zeroPoint, qmin, qmax } = this.#params;
-    const rounded = new Float32Array(exact.length);
-    // Half a step beyond the range is rounding, not clipping.
-    const [lowest, highest] = [qmin - zeroPoint - 0.5, qmax - zeroPoint + 0.5];
-    for (let i = 0; i < exact.length; i++) {
-      const steps = (exact[i] ?? 0) / scale;
-      if (steps < lowest || steps > highest) this.#clipped++;
-      rounded[i] = Math.min(Math.max(Math.round(steps), qmin - zeroPoint), qmax - zeroPoint) * scale;
-    }
-    this.#local.addFloats(exact, rounded);
-    this.#count += exact.length;
-  }
-
-  figures(): ActivationFigures {
-    const accumulatedSqnrDb = this.#accumulated.figures().sqnrDb;
-    if (this.#params === undefined) return { activation: undefined, accumulatedSqnrDb };
-    const { scale, zeroPoint, qmin, qmax } = this.#params;
-    return {
-      accumulatedSqnrDb,
-      activation: {
-        scale,
-        zeroPoint,
-        min: (qmin - zeroPoint) * scale,
-        max: (qmax - zeroPoint) * scale,
-        localSqnrDb: this.#local.figures().sqnrDb,
-        clippedShare: this.#count === 0 ? 0 : this.#clipped / this.#count,
-      },
-    };
-  }
+function remediesOf(figures: ActivationFigures | undefined, { activations }: Recipe): Remedy[] {
+  const { activation, histogram } = figures ?? {};
+  if (activation === undefined || histogram === undefined || activations === 'none') return [];
+  return hasWeakActivation(activation) ? activationRemedies(histogram, activation, 2 ** activations.bits - 1) : [];
 }

@@ -9,13 +9,13 @@ import { compareRunners, type Comparison } from './evaluate.ts';
 import { galleryOf } from './gallery.ts';
 import { goldenHash } from './golden.ts';
 import { batchSizeOf, labelsOf, spread, type Job, type QuantizeModelOptions } from './job.ts';
-import { analyzeLayers } from './layers.ts';
+import { analyzeLayers, type LayerAnalysis } from './layers.ts';
 import { latencyFigures, measureLatency, measureNodes } from './latency.ts';
 import { checkDataset, openNetwork } from './network.ts';
 import { StageClock } from './progress.ts';
 import { quantizeNetwork } from './quantizeNetwork.ts';
 import { checkRecipe } from './recipe.ts';
-import type { Disagreement, LayerReport, Report } from './report.ts';
+import type { Disagreement, Report } from './report.ts';
 import { executableRunner, floatRunner, singleThreadRunner } from './runner.ts';
 import { planSamples, type Selection } from './samples.ts';
 
@@ -119,7 +119,7 @@ function specimens({ plan }: Job): Selection | undefined {
 async function layerReports(
   job: Job,
   { quantized, executable }: { readonly quantized: Graph; readonly executable: Executable },
-): Promise<LayerReport[]> {
+): Promise<LayerAnalysis[]> {
   const { options, network } = job;
   const { preprocessing, recipe, executor, signal } = options;
   const selection = specimens(job);
@@ -130,8 +130,9 @@ async function layerReports(
         signal,
       })
     : emptySamples();
-  const float = network.prepared;
-  return analyzeLayers({ float, quantized, recipe, executor, samples, kernels: executable.kernels, signal });
+  const { imported, prepared: float } = network;
+  const { kernels } = executable;
+  return analyzeLayers({ imported, float, quantized, recipe, executor, samples, kernels, signal });
 }
 
 async function* emptySamples(): AsyncGenerator<Batch, void, undefined> {

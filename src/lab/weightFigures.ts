@@ -2,30 +2,62 @@ import { rowMajorStrides, type Tensor } from '../tensor/index.ts';
 import { ErrorTally } from './outputError.ts';
 import type { QuantizedConstant } from './qdqStructure.ts';
 import type { LayerReport } from './report.ts';
+import { significant } from './significant.ts';
+import {
+  channelRangesOf,
+  channelSpread,
+  channelSqnrDb,
+  powerDistribution,
+  type ChannelledWeights,
+} from './weightRanges.ts';
 
-/** What quantization did to the weights of one layer. `channelAxis` counts output channels. */
+export interface WeightFiguresOptions {
+  /** Counts output channels. */
+  readonly channelAxis: number;
+  readonly bits: number;
+  /** The same weights in the file, where they are known. */
+  readonly original: Tensor | undefined;
+}
+
+/** What folding and quantization did to the weights of one layer. */
 export function weightFigures(
   weights: Tensor,
   quantized: QuantizedConstant,
-  { channelAxis, bits }: { readonly channelAxis: number; readonly bits: number },
+  { channelAxis, bits, original }: WeightFiguresOptions,
 ): NonNullable<LayerReport['weights']> {
-  const exact = Float32Array.from<number | bigint>(weights.data, Number);
+  const folded: ChannelledWeights = { data: floatsOf(weights), shape: weights.shape, axis: channelAxis };
   const tally = new ErrorTally();
-  tally.addFloats(exact, dequantized(quantized));
-  let [min, max] = [Infinity, -Infinity];
-  for (const w of exact) {
-    if (w < min) min = w;
-    if (w > max) max = w;
-  }
+  const approximate = dequantized(quantized);
+  tally.addFloats(folded.data, approximate);
+  const before = changedFrom(original, folded);
+  const spread = channelSpread(folded);
   return {
     shape: [...weights.shape],
     bits,
     scales: quantized.scales.length,
     sqnrDb: tally.figures().sqnrDb,
-    min,
-    max,
-    channelSpread: channelSpread(exact, weights.shape, channelAxis),
+    channelSqnrDb: channelSqnrDb(folded, approximate),
+    min: folded.data.reduce((a, b) => Math.min(a, b), Infinity),
+    max: folded.data.reduce((a, b) => Math.max(a, b), -Infinity),
+    channelSpread: spread,
+    ...(before === undefined ? {} : { foldSpread: significant(spread / channelSpread(before)) }),
+    channels: channelRangesOf(folded, before),
+    power: {
+      folded: powerDistribution(folded.data),
+      ...(before === undefined ? {} : { original: powerDistribution(before.data) }),
+    },
   };
+}
+
+function floatsOf({ data }: Tensor): Float32Array {
+  return data instanceof Float32Array ? data : Float32Array.from<number | bigint>(data, Number);
+}
+
+/** The weights of the file, where folding changed them in place. */
+function changedFrom(original: Tensor | undefined, folded: ChannelledWeights): ChannelledWeights | undefined {
+  if (original?.dtype !== 'float32' || original.shape.join() !== folded.shape.join()) return undefined;
+  if (original.data.every((w, i) => w === folded.data[i])) return undefined;
+  return { ...folded, data: original.data };
 }
 
 function dequantized({ data, scales, zeroPoints, axis }: QuantizedConstant): Float32Array {
@@ -35,21 +67,4 @@ function dequantized({ data, scales, zeroPoints, axis }: QuantizedConstant): Flo
     const channel = Math.floor(i / inner) % channels;
     return (Number(data.data[i]) - Number(zeroPoints?.[channel] ?? 0)) * (scales[channel] ?? 1);
   });
-}
-
-/** Channels this much smaller than the largest are dead: whatever scale they get, they add nothing. */
-const DEAD = 2 ** -24;
-
-/** Largest over smallest of the channels' largest magnitudes, dead channels aside. */
-function channelSpread(weights: Float32Array, shape: readonly number[], axis: number): number {
-  const inner = rowMajorStrides(shape)[axis] ?? 1;
-  const channels = shape[axis] ?? 1;
-  const largest = new Float32Array(channels);
-  for (let i = 0; i < weights.length; i++) {
-    const channel = Math.floor(i / inner) % channels;
-    largest[channel] = Math.max(largest[channel] ?? 0, Math.abs(weights[i] ?? 0));
-  }
-  const top = largest.reduce((a, b) => Math.max(a, b), 0);
-  const smallest = largest.reduce((low, magnitude) => (magnitude > top * DEAD ? Math.min(low, magnitude) : low), top);
-  return smallest === 0 ? 1 : top / smallest;
 }

@@ -5,6 +5,8 @@ export type { Batches, Calibration, CalibrationOptions } from './calibrate.ts';
 export { correctBias } from './correctBias.ts';
 export type { BiasCorrectionOptions } from './correctBias.ts';
 export { correctBiasAnalytically, dataFreeRanges } from './dataFree.ts';
+export { binCount as histogramBins, Histogram } from './observers/histogram.ts';
+export { sparseStride } from './observers/observer.ts';
 export { planQuantization } from './plan.ts';
 export type { ActivationGroup, PlannedLayer, QuantizationPlan } from './plan.ts';
 export { prepareGraph } from './prepareGraph.ts';
