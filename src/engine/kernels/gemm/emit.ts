@@ -19,6 +19,7 @@ import { isPointwise, type Geometry, type Run } from './window.ts';
  * A matrix product over windows:
  *
  *   for each slice of groups, for each block of pixels:     packed rows stay in the cache
+ *                                                  (a unit is a panel of a block of a slice; a range of them may begin within)
  *     pack each pixel's window into a row            not where the input's own pixels are such rows
  *     for each panel of 16 output channels:          its weights stay in the cache
  *       widen the panel's weights, where the dot product takes int16
@@ -112,15 +113,15 @@ interface Locals {
 }
 
 export function emitProduct(module: ModuleBuilder, product: Product, place: Placement): FunctionReference {
-  return stepFunction(module, (f, { arena, scratch }) => {
-    const source = emitPaddedInput(f, product.input, product.geometry, {
+  return stepFunction(module, (f, { arena, scratch, begin, end }) => {
+    const padded = emitPaddedInput(f, product.input, product.geometry, {
       arena,
       source: place.address(product.inputName),
       scratch,
       fill: product.inputZeroPoint,
     });
-    const [block, panel, tile, row] = f.locals('i', 4) as [Local, Local, Local, Local];
-    const [slice, firstPanel, panels] = f.locals('i', 3) as [Local, Local, Local];
+    const [source, block, panel, tile, row] = f.locals('i', 5) as [Local, Local, Local, Local, Local];
+    const [unit, endOfBlock] = f.locals('i', 2) as [Local, Local];
     const [channel, firstWeight, weight, counter] = f.locals('i', 4) as [Local, Local, Local, Local];
     const accs = f.locals('v', product.rows * LANES);
     const locals: Locals = {
@@ -142,31 +143,51 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
     };
     const { bytes, rounding } = product;
     const requantizer = bytes && emitRequantizer(f, { ...bytes, rounding });
-    const blocks = (): void => {
-      f.repeat(block, { start: 0, end: product.pixels, step: product.blockPixels }, () => {
-        emitLastFits(f, block, product.pixels, product.blockPixels);
-        if (!product.inPlace) emitPack(f, product, locals);
-        f.get(firstPanel).set(panel);
-        f.repeat(panels, { start: 0, end: product.panels, step: 1 }, () => {
-          emitPanel(f, product, place, locals);
-          f.repeat(tile, { start: 0, end: product.blockPixels, step: product.rows }, () => {
-            emitLastFits(f, tile, product.blockPixels, product.rows);
-            emitMultiply(f, product, place, locals);
-            if (requantizer) emitStore(f, product, place, locals, requantizer);
-            else emitStoreFloat(f, product, place, locals);
-          });
-          f.get(panel).i32(1).op('i32.add').set(panel);
+    f.get(begin).set(unit);
+    f.loop((moreIf) => {
+      emitUnit(f, product, { unit, end, padded, source, block, panel, endOfBlock });
+      emitLastFits(f, block, product.pixels, product.blockPixels);
+      if (!product.inPlace) emitPack(f, product, locals);
+      f.repeat(unit, { start: unit, end: endOfBlock, step: 1 }, () => {
+        emitPanel(f, product, place, locals);
+        f.repeat(tile, { start: 0, end: product.blockPixels, step: product.rows }, () => {
+          emitLastFits(f, tile, product.blockPixels, product.rows);
+          emitMultiply(f, product, place, locals);
+          if (requantizer) emitStore(f, product, place, locals, requantizer);
+          else emitStoreFloat(f, product, place, locals);
         });
+        f.get(panel).i32(1).op('i32.add').set(panel);
       });
-    };
-    if (product.slices === 1) blocks();
-    else
-      f.repeat(slice, { start: 0, end: product.slices, step: 1 }, () => {
-        blocks();
-        f.get(source).i32(product.sliceBytes).op('i32.add').set(source);
-        f.get(firstPanel).i32(product.panels).op('i32.add').set(firstPanel);
-      });
+      f.get(unit).get(end).op('i32.lt_s');
+      moreIf();
+    });
   });
+}
+
+const blocksOf = ({ pixels, blockPixels }: Product): number => Math.ceil(pixels / blockPixels);
+
+/** Panels of blocks of slices. */
+export const unitsOf = (product: Product): number => product.slices * blocksOf(product) * product.panels;
+
+/** From the unit: its slice's first byte, its block's first pixel, its panel among those of all slices, and where the range leaves the block. */
+function emitUnit(
+  f: FunctionBuilder,
+  product: Product,
+  locals: Pick<Locals, 'source' | 'block' | 'panel'> & Record<'unit' | 'end' | 'padded' | 'endOfBlock', Local>,
+): void {
+  const { panels, blockPixels, sliceBytes } = product;
+  const { unit, end, padded, source, block, panel, endOfBlock } = locals;
+  const slice = f.local('i');
+  f.get(unit).i32(panels).op('i32.div_u').tee(block).i32(blocksOf(product)).op('i32.div_u').set(slice);
+  f.get(slice).i32(sliceBytes).op('i32.mul').get(padded).op('i32.add').set(source);
+  f.get(block).i32(1).op('i32.add').i32(panels).op('i32.mul').set(endOfBlock);
+  f.block((insideIf) => {
+    f.get(endOfBlock).get(end).op('i32.le_s');
+    insideIf();
+    f.get(end).set(endOfBlock);
+  });
+  f.get(unit).get(block).get(slice).op('i32.sub').i32(panels).op('i32.mul').op('i32.sub').set(panel);
+  f.get(block).get(slice).i32(blocksOf(product)).op('i32.mul').op('i32.sub').i32(blockPixels).op('i32.mul').set(block);
 }
 
 /** Rows of K, one a pixel: bytes as they are, or widened to int16. */

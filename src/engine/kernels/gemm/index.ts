@@ -10,7 +10,7 @@ import { CHANNEL_BLOCK, roundUp, type Layout } from '../../plan/layout.ts';
 import type { KernelPlanner, PlanContext, WasmStep } from '../../plan/step.ts';
 import { paddedInput } from '../paddedInput.ts';
 import { bytesOf, roundingOf } from '../requantize.ts';
-import { emitProduct, scratchOf, type Product, type Widening } from './emit.ts';
+import { emitProduct, scratchOf, unitsOf, type Product, type Widening } from './emit.ts';
 import { packWeights, weightBytesOf, type WeightAt } from './pack.ts';
 import { isPointwise, windowRuns, type Geometry } from './window.ts';
 
@@ -152,7 +152,7 @@ function planProduct(
     macs: (operation.kind === 'convTranspose' ? input.height * input.width : pixels) * weights.data.length,
     constants: [packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers)],
     scratchBytes: scratchOf(product).end,
-    units: 1,
+    units: unitsOf(product),
     emit: (module, place) => emitProduct(module, product, place),
   };
 }
