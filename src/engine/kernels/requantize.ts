@@ -133,8 +133,11 @@ const UPPER_IN_TURN = LOWER_IN_TURN.map((lane) => lane + 8);
  * pairs; its merged narrowing works within 128 bits, so channels come out in an order that the last shuffle repairs:
  *
  *   sums of row r   a0 a1 a2 a3, 4 channels each        words   a0 a2 │ a1 a3
- *   bytes           p = r: a0 a2, r + 1: a0 a2 │ q = r: a1 a3, r + 1: a1 a3      stored, and loaded again
+ *   bytes           p = r: a0 a2, r + 1: a0 a2 │ q = r: a1 a3, r + 1: a1 a3      stored side by side
  *   row r           p0 q0 p1 q1        row r + 1   p2 q2 p3 q3
+ *
+ * Nothing reads what is stored: V8 merges from pairs of stores alone, and takes p and q out of the merged register, which is
+ * faster than loads that wait for the store.
  *
  * @param accs    rows · 4, used up
  * @param scratch address of `rowsScratchBytes`
@@ -168,10 +171,8 @@ export function emitRows(
         .get(acc(row, part))
         .op('v128.store', { offset: offset + row * 16 + part * 16 });
   for (let row = 0; row < rows; row++) {
-    const from = offset + (row - (row % 2)) * 16;
     const to = place.target(row);
-    f.get(at).op('v128.load', { offset: from });
-    f.get(at).op('v128.load', { offset: from + 16 });
+    for (const part of [0, 1]) f.get(acc(row - (row % 2), part));
     f.shuffle(row % 2 === 0 ? LOWER_IN_TURN : UPPER_IN_TURN).op('v128.store', { offset: to });
   }
 }
@@ -204,17 +205,18 @@ export function emitQuarters(
     f.get(scratch.at)
       .get(acc(0, part))
       .op('v128.store', { offset: scratch.offset + part * 16 });
+  const joined = f.local('v');
   for (let pixel = 0; pixel < pixels; pixel++) {
     if (pixel % 2 === 0) {
-      for (const part of [0, 1]) f.get(scratch.at).op('v128.load', { offset: scratch.offset + part * 16 });
-      f.shuffle(pixel === 0 ? LOWER_IN_TURN : UPPER_IN_TURN).set(acc(0, 0));
+      for (const part of [0, 1]) f.get(acc(0, part));
+      f.shuffle(pixel === 0 ? LOWER_IN_TURN : UPPER_IN_TURN).set(joined);
     }
     const offset = target(pixel);
-    f.get(acc(0, 0)).op('v128.store64_lane', { offset, lane: pixel % 2 });
+    f.get(joined).op('v128.store64_lane', { offset, lane: pixel % 2 });
   }
 }
 
 /** Bytes of float32 or int32 arrays for the constant image. */
-export function bytesOf(array: Float32Array | Int32Array | Int16Array | Int8Array | Uint8Array): Uint8Array {
+export function bytesOf(array: ArrayBufferView): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
