@@ -39,7 +39,7 @@ export function randomWeights(
   const count = shape.reduce((product, size) => product * size, 1);
   const taps = count / channels;
   const each = <T>(make: () => T): T[] => Array.from({ length: channels }, make);
-  const zeroPoints = Int32Array.from(each(() => (kind.asymmetric ? integerOf(random, -128, 127) : 0)));
+  const zeroPoints = Int32Array.from(each(() => (kind.asymmetric ? notZero(integerOf(random, -128, 126)) : 0)));
   const most = taps * 255 * 255;
   const reach = kind.bias === 'edge' ? 2 ** 31 - 1 - most : 20_000;
   const bias = Int32Array.from(each(() => (kind.bias === 'edge' && random() < 0.5 ? 1 : random() * 2 - 1) * reach));
@@ -56,6 +56,8 @@ export function randomWeights(
     multipliers,
   };
 }
+
+const notZero = (value: number): number => (value < 0 ? value : value + 1);
 
 function multiplierOf(regime: Regime, largest: number, taps: number, random: Random): number {
   const usual = (255 / (8_000 * Math.sqrt(taps))) * (0.25 + random());

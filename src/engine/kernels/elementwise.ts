@@ -48,7 +48,7 @@ export const planBinary: KernelPlanner = (operation, context) => {
     macs: 0,
     constants: [],
     scratchBytes: rowsScratchBytes(2),
-    units: 1,
+    units: length / unitBytesOf(binary),
     emit: (module, place) => stepFunction(module, (f, parameters) => emitBinary(f, binary, place, parameters)),
   };
 };
@@ -79,12 +79,19 @@ interface Binary {
   readonly signs: readonly [number, number];
 }
 
-function emitBinary(f: FunctionBuilder, binary: Binary, place: Placement, { arena, scratch }: StepParameters): void {
+/** Vectors of results at a time. */
+const rowsOf = ({ period }: Binary): number => (period % 32 === 0 ? 2 : 1);
+
+/** One pixel, or as many vectors as are computed at a time. */
+const unitBytesOf = (binary: Binary): number => (binary.pattern === 'same' ? rowsOf(binary) * 16 : binary.period);
+
+function emitBinary(f: FunctionBuilder, binary: Binary, place: Placement, parameters: StepParameters): void {
   const { operation, large, small, output } = binary;
+  const { arena } = parameters;
   const factors = factorsOf(binary);
   const requantizer = emitRequantizer(f, { ...output, clamp: operation.clamp, rounding: roundingOf(binary, factors) });
-  const [outer, inner, at, smallAt] = f.locals('i', 4) as [Local, Local, Local, Local];
-  const rows = binary.period % 32 === 0 ? 2 : 1;
+  const [outer, end, inner, at, smallAt] = f.locals('i', 5) as [Local, Local, Local, Local, Local];
+  const rows = rowsOf(binary);
   const results = f.locals('v', rows * 4);
   const wide = f.locals('v', 2);
   const constants = emitConstants(f, binary, factors);
@@ -92,27 +99,38 @@ function emitBinary(f: FunctionBuilder, binary: Binary, place: Placement, { aren
     f.get(from).op('v128.load', { offset }).op(`i16x8.extend_${part}_i8x16_u`);
     f.get(zero).op('i16x8.sub').set(target);
   };
-  f.repeat(outer, { start: 0, end: binary.length, step: binary.period }, () => {
+  const compute = (): void => {
+    for (let index = 0; index < rows * 4; index++) {
+      const row = Math.floor(index / 4);
+      if (index % 2 === 0) {
+        const half = index % 4 === 0 ? 'low' : 'high';
+        operand(at, place.address(large.name) + row * 16, half, constants.zeros[0]!, wide[0]!);
+        operand(smallAt, place.address(small.name) + row * 16, half, constants.zeros[1]!, wide[1]!);
+      }
+      emitCompute(f, binary, wide, index % 2 === 0 ? 'low' : 'high', constants.factors);
+      requantizer.round();
+      f.set(results[index]!);
+    }
+    emitRows(f, results, requantizer, {
+      scratch: { at: parameters.scratch, offset: 0 },
+      target: (row) => {
+        f.get(at);
+        return place.address(operation.output) + row * 16;
+      },
+    });
+  };
+  const unitBytes = unitBytesOf(binary);
+  f.get(parameters.end).i32(unitBytes).op('i32.mul').set(end);
+  f.get(parameters.begin).i32(unitBytes).op('i32.mul').set(outer);
+  f.repeat(outer, { start: outer, end, step: unitBytes }, () => {
+    if (binary.pattern === 'same') {
+      f.get(arena).get(outer).op('i32.add').tee(smallAt).set(at);
+      compute();
+      return;
+    }
     f.repeat(inner, { start: 0, end: binary.period, step: rows * 16 }, () => {
       f.get(arena).get(inner).op('i32.add').tee(smallAt).get(outer).op('i32.add').set(at);
-      for (let index = 0; index < rows * 4; index++) {
-        const row = Math.floor(index / 4);
-        if (index % 2 === 0) {
-          const half = index % 4 === 0 ? 'low' : 'high';
-          operand(at, place.address(large.name) + row * 16, half, constants.zeros[0]!, wide[0]!);
-          operand(smallAt, place.address(small.name) + row * 16, half, constants.zeros[1]!, wide[1]!);
-        }
-        emitCompute(f, binary, wide, index % 2 === 0 ? 'low' : 'high', constants.factors);
-        requantizer.round();
-        f.set(results[index]!);
-      }
-      emitRows(f, results, requantizer, {
-        scratch: { at: scratch, offset: 0 },
-        target: (row) => {
-          f.get(at);
-          return place.address(operation.output) + row * 16;
-        },
-      });
+      compute();
     });
   });
 }

@@ -1,6 +1,6 @@
 import type { AveragePoolOperation, MaxPoolOperation } from '../../graph/index.ts';
 import type { FunctionBuilder, Local } from '../../wasm/index.ts';
-import type { NhwcLayout } from '../plan/layout.ts';
+import { CHANNEL_BLOCK, type NhwcLayout } from '../plan/layout.ts';
 import {
   stepFunction,
   type KernelPlanner,
@@ -67,7 +67,7 @@ export const planMaxPool: KernelPlanner = (operation, context) => {
     macs: 0,
     constants: [],
     scratchBytes: paddedInput(pool.input, pool).scratchBytes,
-    units: 1,
+    units: unitsOf(pool),
     emit: (module, place) =>
       stepFunction(module, (f, parameters) => {
         const best = f.local('v');
@@ -112,7 +112,7 @@ export const planAveragePool: KernelPlanner = (operation, context) => {
     macs: 0,
     constants: [bytesOf(multipliers)],
     scratchBytes: paddedInput(pool.input, pool).scratchBytes,
-    units: 1,
+    units: unitsOf(pool),
     emit: (module, place) =>
       stepFunction(module, (f, parameters) => {
         const accs = f.locals('v', 4);
@@ -169,42 +169,47 @@ interface PoolPlace {
   readonly fill: number;
 }
 
-/** For each 16 channels and each output pixel: the address of the window's first byte and of the output. */
+/** A unit is 16 channels of an output row. */
+const unitsOf = ({ outputHeight, channelStride }: Pool): number => (outputHeight * channelStride) / CHANNEL_BLOCK;
+
+/** For each output row, each 16 channels and each pixel: the address of the window's first byte and of the output. */
 function emitWindows(
   f: FunctionBuilder,
   pool: Pool,
   { place, parameters, operation, fill }: PoolPlace,
   body: (locals: WindowLocals) => void,
 ): void {
-  const { arena, scratch } = parameters;
+  const { arena, scratch, begin, end } = parameters;
+  const { outputWidth, channelStride, strides } = pool;
   const source = emitPaddedInput(f, pool.input, pool, {
     arena,
     source: place.address(operation.input),
     scratch,
     fill,
   });
-  const rowBytes = paddedInput(pool.input, pool).width * pool.channelStride;
-  const [block, y, x, from, to, row, pixel] = f.locals('i', 7) as [Local, Local, Local, Local, Local, Local, Local];
+  const rowBytes = paddedInput(pool.input, pool).width * channelStride;
+  const [unit, block, y, x, from, to, pixel] = f.locals('i', 7) as [Local, Local, Local, Local, Local, Local, Local];
   const offsets = f.locals('i', 3) as [Local, Local, Local];
-  f.repeat(block, { start: 0, end: pool.channelStride, step: 16 }, () => {
-    f.get(source).get(block).op('i32.add').set(row);
-    f.get(arena).get(block).op('i32.add').i32(place.address(operation.output)).op('i32.add').set(to);
-    f.i32(0).set(pixel);
-    f.repeat(y, { start: 0, end: pool.outputHeight, step: 1 }, () => {
-      f.get(row).set(from);
-      f.repeat(x, { start: 0, end: pool.outputWidth, step: 1 }, () => {
-        body({ from, to, pixel, offsets });
-        f.get(from)
-          .i32(pool.strides[1] * pool.channelStride)
-          .op('i32.add')
-          .set(from);
-        f.get(to).i32(pool.channelStride).op('i32.add').set(to);
-        f.get(pixel).i32(1).op('i32.add').set(pixel);
-      });
-      f.get(row)
-        .i32(pool.strides[0] * rowBytes)
+  const blocks = channelStride / CHANNEL_BLOCK;
+  const rowOf = (bytes: number): void => {
+    f.get(y).i32(bytes).op('i32.mul').get(block).op('i32.add');
+  };
+  f.repeat(unit, { start: begin, end, step: 1 }, () => {
+    f.get(unit).get(unit).i32(blocks).op('i32.div_u').tee(y);
+    f.i32(blocks).op('i32.mul').op('i32.sub').i32(CHANNEL_BLOCK).op('i32.mul').set(block);
+    rowOf(strides[0] * rowBytes);
+    f.get(source).op('i32.add').set(from);
+    rowOf(outputWidth * channelStride);
+    f.get(arena).op('i32.add').i32(place.address(operation.output)).op('i32.add').set(to);
+    f.get(y).i32(outputWidth).op('i32.mul').set(pixel);
+    f.repeat(x, { start: 0, end: outputWidth, step: 1 }, () => {
+      body({ from, to, pixel, offsets });
+      f.get(from)
+        .i32(strides[1] * channelStride)
         .op('i32.add')
-        .set(row);
+        .set(from);
+      f.get(to).i32(channelStride).op('i32.add').set(to);
+      f.get(pixel).i32(1).op('i32.add').set(pixel);
     });
   });
 }

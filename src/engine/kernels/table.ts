@@ -17,10 +17,10 @@ export const planTable: KernelPlanner = (operation, context) => {
     macs: 0,
     constants: [operation.table],
     scratchBytes: 0,
-    units: 1,
+    units: length / VECTOR_BYTES,
     emit: (module, place) =>
-      stepFunction(module, (f, { arena }) => {
-        const [counter, at] = f.locals('i', 2) as [Local, Local];
+      stepFunction(module, (f, { arena, begin, end }) => {
+        const [unit, at] = f.locals('i', 2) as [Local, Local];
         const index = f.local('v');
         const zero = f.local('i');
         const [tableAt = 0] = place.constants;
@@ -28,13 +28,15 @@ export const planTable: KernelPlanner = (operation, context) => {
           f.get(zero).op('v128.load', { offset: tableAt + nibble * VECTOR_BYTES });
         };
         const lookUp = selects ? emitSelect(f, index, row, operation.table) : emitSwizzle(f, index, row);
-        f.repeat(counter, { start: 0, end: length, step: VECTOR_BYTES }, () => {
-          f.get(arena).get(counter).op('i32.add').tee(at);
+        f.get(begin).i32(VECTOR_BYTES).op('i32.mul').get(arena).op('i32.add').set(at);
+        f.repeat(unit, { start: begin, end, step: 1 }, () => {
           f.get(at)
+            .get(at)
             .op('v128.load', { offset: place.address(operation.input) })
             .set(index);
           lookUp();
           f.op('v128.store', { offset: place.address(operation.output) });
+          f.get(at).i32(VECTOR_BYTES).op('i32.add').set(at);
         });
       }),
   };

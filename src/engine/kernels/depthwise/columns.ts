@@ -64,7 +64,7 @@ interface Tile {
 
 function emitColumns(f: FunctionBuilder, depthwise: Depthwise): void {
   const { operation, input, output, source, place } = depthwise;
-  const { arena } = depthwise.parameters;
+  const { arena, begin, end } = depthwise.parameters;
   const [channel, y, out] = f.locals('i', 3) as [Local, Local, Local];
   const block: Block = {
     weights: f.locals('v', TERMS * VECTORS),
@@ -82,8 +82,13 @@ function emitColumns(f: FunctionBuilder, depthwise: Depthwise): void {
   f.i32(depthwise.inputZeroPoint).op('i16x8.splat').set(tile.padding.words);
   const paddedRow = emitPaddedRow(f, depthwise);
   const rows = f.locals('i', 3);
-  f.get(arena).set(out);
-  f.repeat(y, { start: 0, end: output.height, step: 1 }, () => {
+  f.get(begin)
+    .i32(output.width * output.channelStride)
+    .op('i32.mul')
+    .get(arena)
+    .op('i32.add')
+    .set(out);
+  f.repeat(y, { start: begin, end, step: 1 }, () => {
     rows.forEach((row, k) => {
       const offset = k * operation.dilations[0] - operation.pads[0];
       f.get(y).i32(operation.strides[0]).op('i32.mul').i32(offset).op('i32.add').tee(tile.to);

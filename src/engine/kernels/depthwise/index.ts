@@ -29,7 +29,7 @@ export const planDepthwise: KernelPlanner = (operation, context) => {
     macs: output.height * output.width * weights.data.length,
     constants: packDepthwise(operation, form, output.channelStride, from.zeroPoint),
     scratchBytes: paddedBytes + form.scratchBytes({ input }),
-    units: 1,
+    units: output.height,
     emit: (module, place) =>
       stepFunction(module, (f, parameters) => {
         const source = emitPaddedInput(f, input, border, {

@@ -50,9 +50,19 @@ function emitDepthwise(f: FunctionBuilder, depthwise: Depthwise): void {
   const temporaries = f.locals('v', 8);
   const requantizer = emitRequantizer(f, { zeroPoint, clamp: operation.clamp, rounding });
   const rowBytes = paddedInput(input, operation).width * input.channelStride;
-  f.get(source).set(row);
-  f.get(parameters.arena).set(out);
-  f.repeat(y, { start: 0, end: output.height, step: 1 }, () => {
+  f.get(parameters.begin)
+    .i32(operation.strides[0] * rowBytes)
+    .op('i32.mul')
+    .get(source)
+    .op('i32.add')
+    .set(row);
+  f.get(parameters.begin)
+    .i32(output.width * output.channelStride)
+    .op('i32.mul')
+    .get(parameters.arena)
+    .op('i32.add')
+    .set(out);
+  f.repeat(y, { start: parameters.begin, end: parameters.end, step: 1 }, () => {
     f.i32(weightsAt).set(weight);
     f.repeat(block, { start: 0, end: output.channelStride, step: CHANNEL_BLOCK }, () => {
       // one address for all: else V8 does not see that loads are adjacent
