@@ -11,7 +11,7 @@ export class ArenaValue {
   readonly value: QuantizedValue | FloatValue;
   readonly count: number;
   readonly #elements: Elements;
-  /** Byte of each element; absent where they lie in order. */
+  /** Place of each element; absent where they lie in order. */
   readonly #offsets: Int32Array | undefined;
 
   constructor(plan: Wiring, memory: WebAssembly.Memory, arena: number, name: string) {
@@ -37,7 +37,7 @@ export class ArenaValue {
     if (data.length < start + this.count)
       throw new InvariantError(`${data.length} elements are fewer than the value has`);
     const elements = this.#elements;
-    if (this.value.kind === 'float' || (this.#offsets === undefined && shift === 0)) {
+    if (this.#offsets === undefined && shift === 0) {
       elements.set((data.length === this.count ? data : data.subarray(start, start + this.count)) as never);
       return;
     }
@@ -50,7 +50,7 @@ export class ArenaValue {
   /** Reads the whole value into the elements of `data` that begin with `start`; as `write`, the other way. */
   read(data: Elements, start = 0, shift = 0): void {
     const elements = this.#elements;
-    if (this.value.kind === 'float' || (this.#offsets === undefined && shift === 0)) {
+    if (this.#offsets === undefined && shift === 0) {
       data.set((elements.length === this.count ? elements : elements.subarray(0, this.count)) as never, start);
       return;
     }

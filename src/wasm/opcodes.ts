@@ -97,6 +97,7 @@ export const opcodes = {
   'v128.store': simd(0x0b, 'iv>', { access: 16 }),
   'v128.load32_lane': simd(0x56, 'iv>v', { access: 4, lanes: 4 }),
   'v128.load64_lane': simd(0x57, 'iv>v', { access: 8, lanes: 2 }),
+  'v128.store8_lane': simd(0x58, 'iv>', { access: 1, lanes: 16 }),
   'v128.store32_lane': simd(0x5a, 'iv>', { access: 4, lanes: 4 }),
   'v128.store64_lane': simd(0x5b, 'iv>', { access: 8, lanes: 2 }),
   'i8x16.swizzle': simd(0x0e, 'vv>v'),

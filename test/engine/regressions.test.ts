@@ -56,13 +56,13 @@ describe('padding', () => {
   it('of channels does not take what lies behind the channels of the source', () => {
     const { operation, constants } = pad([0, 0, 0, 0, 0, 8, 0, 0]);
     const values = { x: quantized([1, 8, 2, 2], 77), y: quantized([1, 16, 2, 2], 77) };
-    expectExact(graphOf([operation], values, ends, constants), { pad: () => /^move\.bytes$/ });
+    expectExact(graphOf([operation], values, ends, constants), { pad: () => /^move\.copies$/ });
   });
 
-  it('of whole blocks of channels moves blocks', () => {
+  it('of whole blocks of channels is a few nested copies', () => {
     const { operation, constants } = pad([0, 16, 0, 0, 0, 32, 0, 0], 9);
     const values = { x: quantized([1, 32, 2, 2], 77), y: quantized([1, 80, 2, 2], 77) };
-    expectExact(graphOf([operation], values, ends, constants), { pad: () => /^move\.blocks$/ });
+    expectExact(graphOf([operation], values, ends, constants), { pad: () => /^move\.copies$/ });
   });
 
   it('fills with its constant where that is not the zero point', () => {

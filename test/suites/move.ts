@@ -150,7 +150,7 @@ function moveProblem(shape: readonly number[], move: Move, common: Common): Prob
       { inputs: ['x'], outputs },
       Object.fromEntries(held),
     ),
-    kernels: Object.fromEntries(operations.map(({ name }) => [name, () => /^move\.(blocks|bytes)$/])),
+    kernels: Object.fromEntries(operations.map(({ name }) => [name, () => /^move\./])),
     ...{ random: seededRandom(common.seed), batch: common.batch },
   });
 }
@@ -186,7 +186,7 @@ const concats = fc
     const y = quantized(sized(sizes.reduce((sum, size) => sum + size, 0)), zeroPoint);
     return problemOf({
       graph: graphOf([operation], { ...values, y }, { inputs, outputs: ['y'] }),
-      kernels: { concat: () => /^move\.(blocks|bytes)$/ },
+      kernels: { concat: () => /^move\./ },
       ...{ random: seededRandom(seed), batch, sizes: { shape, axis, sizes } },
     });
   });

@@ -1,10 +1,11 @@
 import type { Operation } from '../../graph/index.ts';
 import type { KernelPlanner, PlanContext, Step } from '../plan/step.ts';
-import { planDequantize, planQuantize } from './convert.ts';
+import { planDequantize } from './convert/dequantize.ts';
+import { planQuantize } from './convert/quantize.ts';
 import { planDepthwise } from './depthwise/index.ts';
 import { planBinary } from './elementwise.ts';
 import { planGemm } from './gemm/index.ts';
-import { planMove } from './move.ts';
+import { planMove } from './move/index.ts';
 import { planAveragePool, planMaxPool } from './pool.ts';
 import { planTable } from './table.ts';
 

@@ -11,6 +11,7 @@ export const SLACK_BYTES = 64;
 /**
  * How a value lies in memory.
  *   nhwc   one sample of bytes, pixel by pixel; a pixel is `channelStride` ≥ channels bytes, the rest is padding
+ *   nhwcFloat  one sample of float32, pixel by pixel, without padding: the row-major order of [height, width, channels]
  *   plain  row-major as ONNX has it
  */
 export type Layout =
@@ -22,6 +23,13 @@ export type Layout =
       readonly channelStride: number;
       readonly byteLength: number;
     }
+  | {
+      readonly kind: 'nhwcFloat';
+      readonly height: number;
+      readonly width: number;
+      readonly channels: number;
+      readonly byteLength: number;
+    }
   | { readonly kind: 'plain'; readonly byteLength: number };
 
 export type NhwcLayout = Extract<Layout, { kind: 'nhwc' }>;
@@ -30,15 +38,30 @@ export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-/** Layout of every value: images and vectors of bytes as NHWC, everything else plain. */
+/**
+ * Layout of every value: images and vectors of bytes as NHWC, images of float32 that never leave the engine too, everything else
+ * plain.
+ */
 export function chooseLayouts(graph: QuantizedGraph): Map<string, Layout> {
   const narrow = narrowImages(graph);
-  return new Map([...graph.values].map(([name, value]) => [name, layoutOf(value, narrow.has(name))]));
+  const outside = new Set([...graph.inputs, ...graph.outputs]);
+  return new Map(
+    [...graph.values].map(([name, value]) => [
+      name,
+      value.kind === 'float' ? layoutOfFloat(value, outside.has(name)) : layoutOf(value, narrow.has(name)),
+    ]),
+  );
 }
 
-function layoutOf(value: QuantizedValue | FloatValue, narrow: boolean): Layout {
-  if (value.kind === 'float')
-    return { kind: 'plain', byteLength: elementCount(value.shape) * bytesPerElement[value.dtype] };
+/** Where there is one pixel or one channel, both orders are the same, and it is called plain. */
+function layoutOfFloat({ dtype, shape }: FloatValue, outside: boolean): Layout {
+  const byteLength = elementCount(shape) * bytesPerElement[dtype];
+  const [batch = 1, channels = 1, height = 1, width = 1] = shape;
+  const image = dtype === 'float32' && shape.length === 4 && batch === 1 && channels > 1 && height * width > 1;
+  return image && !outside ? { kind: 'nhwcFloat', height, width, channels, byteLength } : { kind: 'plain', byteLength };
+}
+
+function layoutOf(value: QuantizedValue, narrow: boolean): Layout {
   const { shape } = value;
   if (shape.length !== 4 && shape.length !== 2) return { kind: 'plain', byteLength: elementCount(shape) };
   const [batch = 1, channels = 1, height = 1, width = 1] = shape;
@@ -64,12 +87,12 @@ function isDenseConv(operation: Operation): boolean {
   return operation.kind === 'conv' && operation.group === 1;
 }
 
-/** For each element in row-major NCHW order, its byte in the layout. */
+/** For each element in row-major NCHW order, its place in the layout: a byte of a quantized value, an element of another. */
 export function physicalOffsets(layout: Layout, count: number): Int32Array {
   const offsets = new Int32Array(count);
   if (layout.kind === 'plain') return offsets.map((_, index) => index);
   const plane = layout.height * layout.width;
-  for (let index = 0; index < count; index++)
-    offsets[index] = (index % plane) * layout.channelStride + Math.floor(index / plane);
+  const stride = layout.kind === 'nhwc' ? layout.channelStride : layout.channels;
+  for (let index = 0; index < count; index++) offsets[index] = (index % plane) * stride + Math.floor(index / plane);
   return offsets;
 }

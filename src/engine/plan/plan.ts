@@ -5,6 +5,7 @@ import { ModuleBuilder } from '../../wasm/index.ts';
 import type { DotStrategy } from '../dot.ts';
 import { planStep } from '../kernels/index.ts';
 import { ALIGNMENT, heldConstants, planArena } from './arena.ts';
+import { withBorders } from './borders.ts';
 import { controlBytes } from './control.ts';
 import { courseFunctions, type EmittedStep } from './emitCourse.ts';
 import { chooseLayouts, roundUp, SLACK_BYTES, type Layout } from './layout.ts';
@@ -62,7 +63,8 @@ export interface PlanOptions {
 }
 
 /** Chooses layouts and kernels, places everything and emits the module. */
-export function planNetwork(graph: QuantizedGraph, dot: DotStrategy, options: PlanOptions = {}): Plan {
+export function planNetwork(network: QuantizedGraph, dot: DotStrategy, options: PlanOptions = {}): Plan {
+  const graph = withBorders(network);
   const layouts = chooseLayouts(graph);
   const context = { graph, layouts, dot };
   const steps = graph.operations.map((operation) => planStep(operation, context));

@@ -1,0 +1,85 @@
+import { invariant, present } from '../../../base/index.ts';
+import type { FloatOperation, ConcatOperation, LayoutOperation, Node } from '../../../graph/index.ts';
+import { runNode } from '../../../reference/index.ts';
+import { bytesPerElement, elementCount, tensor, type Tensor } from '../../../tensor/index.ts';
+import { physicalOffsets } from '../../plan/layout.ts';
+import type { PlanContext } from '../../plan/step.ts';
+
+/** An element's place that nothing lies in: padding of the layout, where any byte will do. */
+export const ANY = -1;
+
+/** An element that a Pad node adds. */
+export const PAD = -2;
+
+/** Where each element of an output comes from, in the order of its memory: input `operand`, element `offset` of its memory. */
+export interface Sources {
+  /** Also ANY or PAD. */
+  readonly operands: Int32Array;
+  readonly offsets: Int32Array;
+  readonly elementBytes: number;
+}
+
+export type MoveOperation = FloatOperation | ConcatOperation | LayoutOperation;
+
+/** What an operation moves, in the order of `Sources.operands`. */
+export function movedInputs(operation: MoveOperation): readonly string[] {
+  if (operation.kind === 'concat') return operation.inputs;
+  if (operation.kind === 'layout') return [operation.input];
+  return operation.node.opType === 'Concat' ? operation.node.inputs : operation.node.inputs.slice(0, 1);
+}
+
+function nodeOf(operation: MoveOperation): Node {
+  if (operation.kind !== 'concat') return operation.node;
+  const attributes = new Map([['axis', operation.axis]]);
+  return { name: operation.name, opType: 'Concat', domain: '', inputs: operation.inputs, outputs: [], attributes };
+}
+
+/** The sources of one output, found by running the operator itself on element numbers; undefined where it is not a move. */
+export function sourcesOf(
+  operation: MoveOperation,
+  { name, index }: { readonly name: string; readonly index: number },
+  { graph, layouts }: PlanContext,
+): Sources | undefined {
+  const shapeOf = (input: string) => present(graph.values.get(input) ?? graph.constants.get(input), input).shape;
+  const inputs = movedInputs(operation);
+  const counts = inputs.map((input) => elementCount(shapeOf(input)));
+  const starts = counts.map((_, at) => counts.slice(0, at).reduce((sum, count) => sum + count, 0));
+  const numbered = inputs.map((input, at) =>
+    tensor(
+      'int32',
+      shapeOf(input),
+      Int32Array.from({ length: counts[at]! }, (_, element) => starts[at]! + element),
+    ),
+  );
+  const node = nodeOf(operation);
+  const operands = node.inputs.map((input, at): Tensor | undefined => {
+    if (at < numbered.length) return numbered[at];
+    return input === '' ? undefined : graph.constants.get(input);
+  });
+  if (node.inputs.some((input, at) => input !== '' && !operands[at])) return undefined;
+  if (node.opType === 'Pad') operands[2] = tensor('int32', [], Int32Array.of(PAD));
+  const elements = runNode(node, operands)[index];
+  invariant(elements?.dtype === 'int32', 'moves keep the element type');
+  const layout = present(layouts.get(name), name);
+  const value = present(graph.values.get(name), name);
+  const elementBytes = value.kind === 'quantized' ? 1 : bytesPerElement[value.dtype];
+  const places = inputs.map((input, at) =>
+    physicalOffsets(layouts.get(input) ?? { kind: 'plain', byteLength: 0 }, counts[at]!),
+  );
+  const target = physicalOffsets(layout, elements.data.length);
+  const slots = layout.byteLength / elementBytes;
+  const sources = { operands: new Int32Array(slots).fill(ANY), offsets: new Int32Array(slots), elementBytes };
+  for (let at = 0; at < target.length; at++) {
+    const element = elements.data[at]!;
+    const slot = target[at]!;
+    if (element === PAD) {
+      sources.operands[slot] = PAD;
+      continue;
+    }
+    let operand = starts.length - 1;
+    while (starts[operand]! > element) operand--;
+    sources.operands[slot] = operand;
+    sources.offsets[slot] = places[operand]![element - starts[operand]!]!;
+  }
+  return sources;
+}
