@@ -8,6 +8,7 @@ import type { PairedFigures } from './paired.ts';
 import type { QuantizeModelOptions } from './job.ts';
 import { isDataFree } from './recipe.ts';
 import type { Disagreement, Report } from './report.ts';
+import { searchWarnings } from './search/index.ts';
 import { describeSelection, type SamplePlan } from './samples.ts';
 import { judge } from './verdict.ts';
 
@@ -23,6 +24,8 @@ export interface ReportParts {
   readonly golden: string;
   readonly engine: Report['engine'];
   readonly stages: Report['stages'];
+  /** Of recipes that asked for one. */
+  readonly search?: Report['search'];
 }
 
 /** Few calibration samples leave ranges to chance. */
@@ -66,6 +69,7 @@ export function buildReport(parts: ReportParts): Report {
     layers: layers.map(({ layer }) => layer),
     worstLayers: diagnose(layers),
     ...(paired === undefined ? {} : { disagreements: [...parts.disagreements] }),
+    ...(parts.search === undefined ? {} : { search: parts.search }),
     warnings: warningsOf(parts, verdict),
     recipe,
     preprocessing,
@@ -104,10 +108,10 @@ function pairedOf({ labelled, ...rest }: PairedFigures): NonNullable<Report['pai
   return labelled === undefined ? rest : { ...rest, labelled };
 }
 
-function warningsOf({ options, network, plan, layers }: ReportParts, verdict: Report['verdict']): string[] {
+function warningsOf({ options, network, plan, layers, search }: ReportParts, verdict: Report['verdict']): string[] {
   const { recipe, labels } = options;
   const { calibration, evaluation } = plan;
-  const warnings = [...plan.warnings];
+  const warnings = [...plan.warnings, ...(search === undefined ? [] : searchWarnings(search))];
   if (evaluation?.source === 'heldOut')
     warnings.push(
       `There was no evaluation set: ${evaluation.indices.length} samples (20 % by content) were held out of the calibration set.`,

@@ -31,8 +31,13 @@ export class StageClock {
 
   /** @throws AppError CANCELLED */
   at(done: number, total: number): void {
-    if (this.#signal?.aborted === true) throw new AppError('CANCELLED', 'The work was cancelled.');
+    this.check();
     this.#onProgress?.({ stage: this.#stage, done, total });
+  }
+
+  /** @throws AppError CANCELLED */
+  check(): void {
+    if (this.#signal?.aborted === true) throw new AppError('CANCELLED', 'The work was cancelled.');
   }
 
   times(): { stage: QuantizeStage; ms: number }[] {

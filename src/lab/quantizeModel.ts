@@ -1,23 +1,26 @@
+import { present } from '../base/index.ts';
 import { batches, type Batch } from '../data/index.ts';
 import { compile, tierReport, type Executable } from '../engine/index.ts';
-import type { Graph } from '../graph/index.ts';
+import type { Graph, QuantizedGraph } from '../graph/index.ts';
 import { readModel } from '../onnx/index.ts';
+import type { Recipe } from '../quant/index.ts';
 import { runQuantized } from '../reference/index.ts';
 import { importModel, lowerQdq, summarize } from '../transform/index.ts';
 import { buildReport } from './buildReport.ts';
 import { compareRunners, type Comparison } from './evaluate.ts';
 import { galleryOf } from './gallery.ts';
 import { goldenHash } from './golden.ts';
-import { batchSizeOf, labelsOf, spread, type Job, type QuantizeModelOptions } from './job.ts';
+import { batchSizeOf, jobWith, labelsOf, spread, type Job, type QuantizeModelOptions } from './job.ts';
 import { analyzeLayers, type LayerAnalysis } from './layers.ts';
 import { latencyFigures, measureLatency, measureNodes } from './latency.ts';
 import { checkDataset, openNetwork } from './network.ts';
 import { StageClock } from './progress.ts';
-import { quantizeNetwork } from './quantizeNetwork.ts';
-import { checkRecipe } from './recipe.ts';
+import { quantizeNetwork, type QuantizedNetwork } from './quantizeNetwork.ts';
+import { checkRecipe, checkSelection } from './recipe.ts';
 import type { Disagreement, Report } from './report.ts';
 import { executableRunner, floatRunner, singleThreadRunner } from './runner.ts';
 import { planSamples, type Selection } from './samples.ts';
+import { concludeSearch, mostChoosingSamples, searchRecipe, withoutSearch, type SearchReport } from './search/index.ts';
 
 export interface QuantizedModel {
   /** QDQ ONNX. */
@@ -44,36 +47,81 @@ export async function quantizeModel(options: QuantizeModelOptions): Promise<Quan
   checkRecipe(recipe, calibration);
   const network = openNetwork(options.modelBytes, { externalData: options.externalData ?? new Map(), recipe });
   for (const dataset of [calibration, evaluation]) if (dataset) checkDataset(dataset, network, preprocessing);
-  const job: Job = { options, network, clock, plan: planSamples({ calibration, evaluation }, recipe) };
+  const plan = planSamples({ calibration, evaluation }, recipe, mostChoosingSamples(network));
+  checkSelection(recipe, plan);
+  const job: Job = { options, network, clock, plan };
+  if (recipe.search === undefined) return withContenders(job, [recipe], ([only]) => prove(present(only, 'a network')));
+  const found = await searchRecipe(job);
+  const preferred = found.best === 0 ? undefined : found.report.candidates[found.best]?.recipe;
+  const recipes = [withoutSearch(recipe), preferred].filter((contender) => contender !== undefined);
+  return withContenders(job, recipes, ([given, other]) => {
+    const [first, second] = [given?.comparison, other?.comparison];
+    const search = concludeSearch(found, [present(first, 'a comparison'), second], recipe.accuracyBudget);
+    return prove(present(search.chosen === 0 ? given : other, 'the chosen network'), search);
+  });
+}
 
-  const { quantized, onnx } = await quantizeNetwork(job);
-  const written = importModel(readModel(onnx));
-  const lowered = lowerQdq(written);
-  const executable = compile(lowered, options.tier === undefined ? {} : { tier: options.tier });
+/** A network as one recipe makes it, compiled and compared with fp32. */
+interface Contender extends QuantizedNetwork {
+  readonly job: Job;
+  /** Read back from the file. */
+  readonly written: Graph;
+  readonly lowered: QuantizedGraph;
+  readonly executable: Executable;
+  readonly comparison: Comparison | undefined;
+}
+
+/** Makes a network of each recipe and measures it on the evaluation samples. */
+async function withContenders<T>(
+  job: Job,
+  recipes: readonly Recipe[],
+  use: (contenders: readonly Contender[]) => Promise<T>,
+): Promise<T> {
+  const { tier } = job.options;
+  const opened: Contender[] = [];
   try {
-    const comparison = await compare(job, executable);
-    clock.enter('measure', 3);
-    const layers = await layerReports(job, { quantized, executable });
-    clock.at(1, 3);
-    const latency = await latencies(job, executable);
-    clock.at(2, 3);
-    const golden = goldenHash(lowered, (feeds) => runQuantized(lowered, feeds));
-    clock.at(3, 3);
-    const engine = { tier: executable.tier, reason: tierReport().reason };
-    const disagreements = await gallery(job, comparison);
-    const stages = clock.times();
-    const report = buildReport({ ...job, comparison, disagreements, layers, latency, onnx, golden, engine, stages });
-    return {
-      onnx,
-      report,
-      golden,
-      verdict: report.verdict.outcome,
-      summary: summarize(written),
-      labels: labelsOf(job),
-    };
+    for (const recipe of recipes) {
+      const own = jobWith(job, recipe);
+      const made = await quantizeNetwork(own);
+      const written = importModel(readModel(made.onnx));
+      const lowered = lowerQdq(written);
+      const executable = compile(lowered, tier === undefined ? {} : { tier });
+      opened.push({ ...made, job: own, written, lowered, executable, comparison: undefined });
+    }
+    const compared: Contender[] = [];
+    for (const contender of opened)
+      compared.push({ ...contender, comparison: await compare(contender.job, contender.executable) });
+    return await use(compared);
   } finally {
-    executable.close();
+    for (const { executable } of opened) executable.close();
   }
+}
+
+/** All that the report says of a network. */
+async function prove(
+  { job, onnx, quantized, written, lowered, executable, comparison }: Contender,
+  search?: SearchReport,
+): Promise<QuantizedModel> {
+  const { clock } = job;
+  clock.enter('measure', 3);
+  const layers = await layerReports(job, { quantized, executable });
+  clock.at(1, 3);
+  const latency = await latencies(job, executable);
+  clock.at(2, 3);
+  const golden = goldenHash(lowered, (feeds) => runQuantized(lowered, feeds));
+  clock.at(3, 3);
+  const engine = { tier: executable.tier, reason: tierReport().reason };
+  const disagreements = await gallery(job, comparison);
+  const parts = { ...job, comparison, disagreements, layers, latency, onnx, golden, engine, search };
+  const report = buildReport({ ...parts, stages: clock.times() });
+  return {
+    onnx,
+    report,
+    golden,
+    verdict: report.verdict.outcome,
+    summary: summarize(written),
+    labels: labelsOf(job),
+  };
 }
 
 async function compare(

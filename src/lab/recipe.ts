@@ -1,6 +1,7 @@
 import { AppError } from '../base/index.ts';
 import type { Dataset } from '../data/index.ts';
 import type { Recipe } from '../quant/index.ts';
+import type { SamplePlan } from './samples.ts';
 
 /** Whether ranges come from BatchNormalization instead of samples. The recipe says so by not asking for samples. */
 export function isDataFree(recipe: Recipe, calibration: Dataset | undefined): boolean {
@@ -26,5 +27,14 @@ export function checkRecipe(recipe: Recipe, calibration: Dataset | undefined): v
       'RECIPE_INVALID',
       'Recipe: equalization leaves the statistics of BatchNormalization behind, so it needs a calibration set and ' +
         "biasCorrection 'empirical' or 'none'.",
+    );
+}
+
+/** @throws AppError RECIPE_INVALID where a search has nothing to choose or to prove with */
+export function checkSelection({ search }: Recipe, { selection }: SamplePlan): void {
+  if (search !== undefined && selection === undefined)
+    throw new AppError(
+      'RECIPE_INVALID',
+      'Recipe: a search chooses with some evaluation samples and proves with the others, so it needs at least 2 different ones.',
     );
 }

@@ -17,17 +17,51 @@ export interface SamplePlan {
   readonly calibration: Selection | undefined;
   readonly evaluation:
     (Selection & { readonly source: 'evaluationSet' | 'heldOut'; readonly overlapRemoved: number }) | undefined;
+  /** What a recipe search chooses with; taken from the evaluation samples, which prove. */
+  readonly selection: Selection | undefined;
   readonly warnings: readonly string[];
+}
+
+export interface SampleSets {
+  readonly calibration: Dataset | undefined;
+  readonly evaluation: Dataset | undefined;
+}
+
+/** Share of the evaluation samples that a search chooses with. */
+const SELECTION_SHARE = 1 / 3;
+
+/**
+ * Which samples calibrate, which choose (of a recipe with a search) and which evaluate; no content does two of it. Calibration
+ * does not depend on whether there is a search: the chosen recipe alone gives the same bytes.
+ *
+ * @param mostChoosing  samples that choose at most: they are kept in memory
+ */
+export function planSamples(sets: SampleSets, recipe: Recipe, mostChoosing = Infinity): SamplePlan {
+  const plan = planEvaluation(sets, recipe);
+  const { evaluation } = plan;
+  if (recipe.search === undefined || evaluation === undefined) return { ...plan, selection: undefined };
+  const { dataset, indices } = evaluation;
+  const hashes = [...new Set(indices.map((index) => contentOf(dataset, index)))].sort();
+  const count = Math.max(1, Math.min(Math.round(hashes.length * SELECTION_SHARE), mostChoosing));
+  const choosing = new Set(hashes.length < 2 ? [] : hashes.slice(0, count));
+  const taken = [...choosing].map((hash) => indices.find((index) => contentOf(dataset, index) === hash) ?? 0);
+  const left = indices.filter((index) => !choosing.has(contentOf(dataset, index)));
+  return {
+    ...plan,
+    evaluation: { ...evaluation, indices: left },
+    selection: taken.length === 0 ? undefined : { dataset, indices: taken.sort((a, b) => a - b) },
+  };
+}
+
+function contentOf({ samples }: Dataset, index: number): string {
+  return samples[index]?.contentHash ?? '';
 }
 
 /**
  * Which samples calibrate and which evaluate; no content does both. A single set is divided by content hash; of two, the
  * evaluation samples that the calibration set has too are left out.
  */
-export function planSamples(
-  { calibration, evaluation }: { readonly calibration: Dataset | undefined; readonly evaluation: Dataset | undefined },
-  recipe: Recipe,
-): SamplePlan {
+function planEvaluation({ calibration, evaluation }: SampleSets, recipe: Recipe): Omit<SamplePlan, 'selection'> {
   const warnings: string[] = [];
   if (calibration === undefined)
     return {
@@ -83,7 +117,7 @@ function limited(indices: readonly number[], { calibrationSamples, seed }: Recip
 /** sha-256 over the samples' content hashes, sorted: equal contents in any order give one hash. */
 export function selectionHash({ dataset, indices }: Selection): string {
   const hash = createHash('sha256');
-  for (const content of indices.map((index) => dataset.samples[index]?.contentHash ?? '').sort()) hash.update(content);
+  for (const content of indices.map((index) => contentOf(dataset, index)).sort()) hash.update(content);
   return hash.digest('hex');
 }
 

@@ -13,7 +13,7 @@ export interface VerdictInput {
 }
 
 /** Signal-to-noise ratio of an output from which it counts as kept (1 % noise power), and below which as lost (10 %). */
-const KEPT_DB = 20;
+export const KEPT_DB = 20;
 const LOST_DB = 10;
 
 /**

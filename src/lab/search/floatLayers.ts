@@ -1,0 +1,55 @@
+import { withinBudget } from './ranking.ts';
+import { withFloatLayers } from './sensitivity.ts';
+import type { Candidate, Workbench } from './workbench.ts';
+
+/**
+ * Leaves layers float until the budget is met: the most sensitive ones, twice as many each time, then by bisection the fewest
+ * of them; then gives back, in halves and ever smaller parts, those that the budget can do without.
+ *
+ * @param layers  the most sensitive first
+ */
+export async function growFloatLayers(
+  bench: Workbench,
+  start: Candidate,
+  { layers, budget }: { readonly layers: readonly string[]; readonly budget: number },
+): Promise<void> {
+  const holds = async (names: readonly string[]): Promise<boolean> => {
+    const title = `${names.length} ${names.length === 1 ? 'layer' : 'layers'} float`;
+    const { title: given } = start;
+    const recipe = withFloatLayers(start.recipe, names);
+    const { figures } = await bench.measure(start === bench.candidates[0] ? title : `${given} + ${title}`, recipe);
+    return withinBudget(figures, budget);
+  };
+  const count = await fewest(layers.length, (enough) => holds(layers.slice(0, enough)));
+  if (count !== undefined) await giveBack(layers.slice(0, count), holds);
+}
+
+/** The least count up to `most` that holds, if it holds from some count on: doubling, then bisection. */
+export async function fewest(most: number, holds: (count: number) => Promise<boolean>): Promise<number | undefined> {
+  let [low, high] = [0, 1];
+  while (!(await holds(Math.min(high, most)))) {
+    if (high >= most) return undefined;
+    [low, high] = [high, high * 2];
+  }
+  high = Math.min(high, most);
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (await holds(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}
+
+/** Removes parts of the list, the last items first, as long as what is left holds. */
+export async function giveBack(
+  items: readonly string[],
+  holds: (left: readonly string[]) => Promise<boolean>,
+): Promise<readonly string[]> {
+  let left = items;
+  for (let size = Math.floor(items.length / 2); size >= 1; size = Math.floor(size / 2))
+    for (let end = left.length; end > 0 && left.length > 1; end -= size) {
+      const fewer = left.filter((_, at) => at < end - size || at >= end);
+      if (fewer.length < left.length && fewer.length > 0 && (await holds(fewer))) left = fewer;
+    }
+  return left;
+}

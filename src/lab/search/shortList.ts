@@ -1,0 +1,73 @@
+import type { Recipe } from '../../quant/index.ts';
+import type { ChoosingBatch } from './choosingSamples.ts';
+import type { Figures } from './figures.ts';
+import { compareAccuracy, compareFidelity } from './ranking.ts';
+import { combine, type Variant } from './variants.ts';
+import type { Candidate, Workbench } from './workbench.ts';
+
+/** Single changes that are measured in full. */
+const SHORT_LIST = 8;
+
+/**
+ * The promising single changes of a recipe, the nearest to fp32 first. The cheap figure is the divergence of the outputs on a
+ * few samples without bias correction, which takes most of the time of a candidate; changes of the correction itself have
+ * none and come last.
+ */
+export async function shortList(
+  bench: Workbench,
+  recipe: Recipe,
+  { variants, few }: { readonly variants: readonly Variant[]; readonly few: readonly ChoosingBatch[] },
+): Promise<readonly Variant[]> {
+  const found: { variant: Variant; figures: Figures }[] = [];
+  for (const variant of variants) {
+    if (variant.dimension === 'correction') continue;
+    const { executable } = await bench.build({ ...variant.apply(recipe), biasCorrection: 'none' });
+    try {
+      found.push({ variant, figures: await bench.figures(executable, few) });
+    } finally {
+      executable.close();
+    }
+  }
+  found.sort((a, b) => compareFidelity(a.figures, b.figures));
+  const corrections = variants.filter(({ dimension }) => dimension === 'correction');
+  return [...found.map(({ variant }) => variant).slice(0, SHORT_LIST), ...corrections];
+}
+
+/** Measures single changes, then the winners of each kind together. */
+export async function measureVariants(bench: Workbench, recipe: Recipe, variants: readonly Variant[]): Promise<void> {
+  const singles: { variant: Variant; candidate: Candidate }[] = [];
+  for (const variant of variants) {
+    const { title, recipe: changed } = combine(recipe, [variant]);
+    singles.push({ variant, candidate: await bench.measure(title, changed) });
+  }
+  const [given] = bench.candidates;
+  const winners = singles
+    .filter(({ candidate }) => given !== undefined && compareFidelity(candidate.figures, given.figures) < 0)
+    .sort((a, b) => compareFidelity(a.candidate.figures, b.candidate.figures));
+  await addWinners(bench, recipe, winners);
+}
+
+/** Starts from the best change and keeps each next one, of another kind, that brings the outputs nearer to fp32. */
+async function addWinners(
+  bench: Workbench,
+  recipe: Recipe,
+  winners: readonly { readonly variant: Variant; readonly candidate: Candidate }[],
+): Promise<void> {
+  const [first, ...rest] = winners;
+  if (first === undefined) return;
+  let kept: readonly Variant[] = [first.variant];
+  let best = first.candidate;
+  for (const { variant } of rest) {
+    if (kept.some(({ dimension }) => dimension === variant.dimension)) continue;
+    const together = combine(recipe, [...kept, variant]);
+    const candidate = await bench.measure(together.title, together.recipe);
+    if (compareFidelity(candidate.figures, best.figures) >= 0) continue;
+    kept = [...kept, variant];
+    best = candidate;
+  }
+}
+
+/** The most accurate so far. */
+export function mostAccurate(candidates: readonly Candidate[]): Candidate {
+  return candidates.reduce((best, one) => (compareAccuracy(one.figures, best.figures) < 0 ? one : best));
+}
