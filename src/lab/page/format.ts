@@ -24,7 +24,7 @@ export function byteCount(bytes: number): string {
 
 export function decibels(value: number | null | undefined): string {
   if (value === undefined) return NONE;
-  return value === null ? 'exact' : `${value.toFixed(1)} dB`;
+  return value === null ? 'exact' : `${value.toFixed(1).replace('-', '−')} dB`;
 }
 
 export function grouped(value: number): string {

@@ -1,7 +1,7 @@
 import type { Report } from '../report.ts';
 import { byteCount, grouped, ms, NONE, percent, points } from './format.ts';
 import { html, table, type Markup } from './markup.ts';
-import { sqnrBar, noiseChart } from './charts.ts';
+import { sqnrBar } from './charts.ts';
 
 const outcomes = { pass: 'Pass', fail: 'Fail', notEnoughData: 'Not enough data' } as const;
 
@@ -26,8 +26,8 @@ export function tiles(report: Report): Markup {
   return html`<div class="tiles">
     ${int8 === undefined ? undefined : tile(percent(int8.share), 'top-1 as int8')}
     ${paired === undefined ? undefined : tile(percent(paired.agreement), 'same answer as fp32')}
-    ${tile(sizeChange(size.ratio), `${byteCount(size.fp32Bytes)} to ${byteCount(size.int8Bytes)}`)}
-    ${latency.speedup === undefined ? undefined : tile(`${latency.speedup.toFixed(2)}×`, 'speed of fp32, one thread')}
+    ${tile(`${size.ratio.toFixed(2)}×`, `smaller: ${byteCount(size.fp32Bytes)} to ${byteCount(size.int8Bytes)}`)}
+    ${latency.speedup === undefined ? undefined : tile(`${latency.speedup.toFixed(2)}×`, 'the speed of fp32, one thread')}
   </div>`;
 }
 
@@ -59,7 +59,7 @@ export function comparisonSection(report: Report): Markup {
     const ratio = fp32 !== undefined && int8 !== undefined && int8 > 0 ? `${(fp32 / int8).toFixed(2)}×` : NONE;
     rows.push([name, ms(fp32), ms(int8), ratio]);
   }
-  return html`<section>
+  return html`<section id="comparison">
     <h2>fp32 and int8</h2>
     ${table(['', 'fp32', 'int8', 'change'], rows)}
     <p class="soft">
@@ -76,7 +76,7 @@ export function comparisonSection(report: Report): Markup {
 function withInterval(value: { share: number; interval: { low: number; high: number } }): Markup {
   const { share, interval } = value;
   return html`${percent(share)}
-    <span class="soft">(${percent(interval.low, 1)} to ${percent(interval.high, 1)})</span>`;
+    <span class="soft interval">(${percent(interval.low, 1)} to ${percent(interval.high, 1)})</span>`;
 }
 
 export function agreementSection({ paired, outputs, task }: Report): Markup | undefined {
@@ -90,7 +90,7 @@ export function agreementSection({ paired, outputs, task }: Report): Markup | un
       maxError.toPrecision(3),
     ]),
   );
-  return html`<section>
+  return html`<section id="agreement">
     <h2>${task === 'classifier' ? 'Agreement' : 'Outputs'}</h2>
     ${
       paired === undefined
@@ -115,93 +115,13 @@ export function agreementSection({ paired, outputs, task }: Report): Markup | un
   </section>`;
 }
 
-export function worstSection({ worstLayers }: Report): Markup | undefined {
-  if (worstLayers.length === 0) return undefined;
-  return html`<section>
-    <h2>Where the noise comes from</h2>
-    ${worstLayers.map(
-      ({ name, diagnosis, advice }) =>
-        html`<div class="layer">
-          <b>${name}</b>
-          <p>${diagnosis}</p>
-          <p class="soft">${advice}</p>
-        </div>`,
-    )}
-  </section>`;
-}
-
-export function layersSection({ layers }: Report): Markup {
-  const rows = layers.map((layer) => [
-    layer.name,
-    layer.opType,
-    layer.form,
-    sqnrBar(layer.weights?.sqnrDb),
-    layer.weights === undefined ? NONE : `2^${Math.log2(layer.weights.channelSpread).toFixed(1)}`,
-    sqnrBar(layer.activation?.localSqnrDb),
-    layer.activation === undefined ? NONE : percent(layer.activation.clippedShare),
-    sqnrBar(layer.accumulatedSqnrDb),
-    layer.kernel ?? NONE,
-  ]);
-  return html`<section>
-    <h2>Layer by layer</h2>
-    ${noiseChart(layers)}
-    ${table(
-      ['Layer', 'Operator', 'Form', 'Weights', 'Channel spread', 'Own rounding', 'Clipped', 'Accumulated', 'Kernel'],
-      rows,
-    )}
-    <p class="soft">
-      Weights: signal over the rounding of the weights. Channel spread: how far the largest weights of the channels lie
-      apart. Own rounding: signal over the rounding and clipping of this result alone. Accumulated: all errors up to
-      here.
-    </p>
-  </section>`;
-}
-
 export function warningsSection({ warnings }: Report): Markup | undefined {
   if (warnings.length === 0) return undefined;
-  return html`<section>
+  return html`<section id="warnings">
     <h2>To know</h2>
     <ul>
       ${warnings.map((warning) => html`<li>${warning}</li>`)}
     </ul>
-  </section>`;
-}
-
-export function factsSection(report: Report): Markup {
-  const { data, model, engine, executor, golden, versions, stages } = report;
-  const { calibration, evaluation } = data;
-  const source = evaluation?.source === 'heldOut' ? 'held out of the calibration set' : 'evaluation set';
-  const rows: (readonly [string, string])[] = [
-    ['Network', `${grouped(model.parameters)} parameters, ${grouped(model.macs)} multiply-accumulates a sample`],
-    ['Calibration', calibration === undefined ? 'none' : `${grouped(calibration.samples)} samples`],
-    ['Evaluation', evaluation === undefined ? 'none' : `${grouped(evaluation.samples)} samples, ${source}`],
-    ['Engine', `${engine.tier}: ${engine.reason}`],
-    ['Float executor', executor],
-    ['float file, sha-256', model.sha256],
-    ['int8 file, sha-256', model.quantizedSha256],
-    ['Golden output, sha-256', golden],
-    [
-      'Versions',
-      Object.entries(versions)
-        .map(([name, version]) => `${name} ${version}`)
-        .join(', '),
-    ],
-    ['Time', stages.map((stage) => `${stage.stage} ${ms(stage.ms)}`).join(', ')],
-  ];
-  return html`<section>
-    <h2>How to make it again</h2>
-    ${table(
-      ['', ''],
-      rows.map(([name, value]) => [name, html`<code>${value}</code>`]),
-    )}
-    <details open>
-      <summary>Recipe</summary>
-      <pre>${JSON.stringify(report.recipe, null, 2)}</pre>
-    </details>
-    <details>
-      <summary>Preprocessing</summary>
-      <pre>${JSON.stringify(report.preprocessing, null, 2)}</pre>
-    </details>
   </section>`;
 }
 
