@@ -66,6 +66,7 @@ export const opcodes = {
   'f32.sub': plain(0x93, 'ff>f'),
   'f32.mul': plain(0x94, 'ff>f'),
   'f32.div': plain(0x95, 'ff>f'),
+  'f32.max': plain(0x97, 'ff>f'),
   'f32.nearest': plain(0x90, 'f>f'),
   'f64.add': plain(0xa0, 'dd>d'),
   'f64.div': plain(0xa3, 'dd>d'),

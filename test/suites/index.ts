@@ -2,6 +2,7 @@ import { convSuites } from './conv.ts';
 import { convTransposeSuite } from './convTranspose.ts';
 import { convertSuites } from './convert.ts';
 import { binarySuite, tableSuite } from './elementwise.ts';
+import { floatElementwiseSuites } from './float/elementwise.ts';
 import { fullyConnectedSuite } from './fullyConnected.ts';
 import { moveSuites } from './move.ts';
 import { networkSuite } from './network.ts';
@@ -18,5 +19,6 @@ export const suites: readonly Suite[] = [
   ...poolSuites,
   ...moveSuites,
   ...convertSuites,
+  ...floatElementwiseSuites,
   networkSuite,
 ];

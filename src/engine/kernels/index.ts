@@ -4,6 +4,7 @@ import { planDequantize } from './convert/dequantize.ts';
 import { planQuantize } from './convert/quantize.ts';
 import { planDepthwise } from './depthwise/index.ts';
 import { planBinary } from './elementwise.ts';
+import { planFloat } from './float/index.ts';
 import { planGemm } from './gemm/index.ts';
 import { planMove } from './move/index.ts';
 import { planAveragePool, planMaxPool } from './pool.ts';
@@ -20,6 +21,7 @@ const planners: readonly KernelPlanner[] = [
   planMove,
   planQuantize,
   planDequantize,
+  planFloat,
 ];
 
 /** The kernel of an operation; what none takes runs on the reference kernels. */

@@ -1,0 +1,177 @@
+import type { Node } from '../../../graph/index.ts';
+import { numberAttribute } from '../../../graph/index.ts';
+import type { Tensor } from '../../../tensor/index.ts';
+import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
+import { emitExp } from './exp.ts';
+
+/** f32x4 → f32x4: reads a local, leaves the result on the stack. */
+export type VectorFunction = (x: Local) => void;
+
+/** Prepares a function's constants once, where a kernel begins. */
+export type MakeFunction = (f: FunctionBuilder) => VectorFunction;
+
+export function splat(f: FunctionBuilder, value: number): Local {
+  const local = f.local('v');
+  f.f32(value).op('f32x4.splat').set(local);
+  return local;
+}
+
+export function splat64(f: FunctionBuilder, value: number): Local {
+  const local = f.local('v');
+  f.f64(value).op('f64x2.splat').set(local);
+  return local;
+}
+
+/** min(max(x, low), high); NaN stays. pmax(a, b) is a < b ? b : a, pmin(a, b) is b < a ? b : a. */
+function bounded(low: number, high: number): MakeFunction {
+  return (f) => {
+    const [floor, ceiling] = [low, high].map((bound) => (Number.isFinite(bound) ? splat(f, bound) : undefined));
+    return (x) => {
+      f.get(x);
+      if (floor) f.get(floor).op('f32x4.pmax');
+      if (ceiling) f.get(ceiling).op('f32x4.pmin');
+    };
+  };
+}
+
+/** max(0, min(1, alpha · x + beta)), times x where `gated`. */
+function hardSigmoid(alpha: number, beta: number, gated: 'gated' | 'plain'): MakeFunction {
+  return (f) => {
+    const [slope, shift, zero, one] = [alpha, beta, 0, 1].map((value) => splat(f, value)) as [
+      Local,
+      Local,
+      Local,
+      Local,
+    ];
+    return (x) => {
+      f.get(slope).get(x).op('f32x4.mul').get(shift).op('f32x4.add');
+      f.get(zero).op('f32x4.pmax').get(one).op('f32x4.pmin');
+      if (gated === 'gated') f.get(x).op('f32x4.mul');
+    };
+  };
+}
+
+function leakyRelu(alpha: number): MakeFunction {
+  return (f) => {
+    const [slope, zero] = [splat(f, alpha), splat(f, 0)];
+    return (x) => {
+      f.get(slope).get(x).op('f32x4.mul').get(x);
+      f.get(x).get(zero).op('f32x4.lt').op('v128.bitselect');
+    };
+  };
+}
+
+const UPPER_HALF = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
+const LOWER_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
+
+/** A function computed in float64 and rounded once, on both halves of a vector. */
+function inFloat64(make: (f: FunctionBuilder) => VectorFunction): MakeFunction {
+  return (f) => {
+    const compute = make(f);
+    const [half, low] = f.locals('v', 2) as [Local, Local];
+    const round = (): void => {
+      f.op('f64x2.promote_low_f32x4').set(half);
+      compute(half);
+      f.op('f32x4.demote_f64x2_zero');
+    };
+    return (x) => {
+      f.get(x);
+      round();
+      f.set(low).get(low).get(x).get(x).shuffle(UPPER_HALF);
+      round();
+      f.shuffle(LOWER_HALVES);
+    };
+  };
+}
+
+/** 1 / (1 + e⁻ˣ) as e / (1 + e) or 1 / (1 + e), e = e^−|x|. */
+const sigmoid: MakeFunction = inFloat64((f) => {
+  const exp = emitExp(f);
+  const [one, zero] = [splat64(f, 1), splat64(f, 0)];
+  const [power, argument] = f.locals('v', 2) as [Local, Local];
+  return (x) => {
+    f.get(x).op('f64x2.abs').op('f64x2.neg').set(argument);
+    exp(argument);
+    f.set(power);
+    f.get(one).get(power).get(x).get(zero).op('f64x2.ge').op('v128.bitselect');
+    f.get(one).get(power).op('f64x2.add').op('f64x2.div');
+  };
+});
+
+/** (e²ˣ − 1) / (e²ˣ + 1) of |x| with x's sign; its series below 2⁻⁹, 1 above 22. */
+const tanh: MakeFunction = inFloat64((f) => {
+  const exp = emitExp(f);
+  const [one, two, small, large, third, twoFifteenths, seventeen, last, sign] = [
+    ...[1, 2, 2 ** -9, 22, 1 / 3, 2 / 15, 17, 315, -0].map((value) => splat64(f, value)),
+  ] as Local[] & { length: 9 };
+  const [magnitude, power, square] = f.locals('v', 3) as [Local, Local, Local];
+  return (x) => {
+    f.get(x).op('f64x2.abs').tee(magnitude).get(two!).op('f64x2.mul').set(power);
+    exp(power);
+    f.set(power);
+    // x · (1 − square · (1/3 − square · (2/15 − square · 17 / 315)))
+    f.get(x).get(x).op('f64x2.mul').set(square);
+    f.get(x).get(one!).get(square).get(third!).get(square).get(twoFifteenths!);
+    f.get(square).get(seventeen!).op('f64x2.mul').get(last!).op('f64x2.div').op('f64x2.sub').op('f64x2.mul');
+    f.op('f64x2.sub').op('f64x2.mul').op('f64x2.sub').op('f64x2.mul');
+    // (p − 1) / (p + 1) or 1, with the sign of x
+    f.get(one!).get(power).get(one!).op('f64x2.sub').get(power).get(one!).op('f64x2.add').op('f64x2.div');
+    f.get(magnitude).get(large!).op('f64x2.gt').op('v128.bitselect');
+    f.get(x).get(sign!).op('v128.and').op('v128.or');
+    f.get(magnitude).get(small!).op('f64x2.lt').op('v128.bitselect');
+  };
+});
+
+const elu = (alpha: number): MakeFunction =>
+  inFloat64((f) => {
+    const exp = emitExp(f);
+    const [slope, one, zero] = [alpha, 1, 0].map((value) => splat64(f, value)) as [Local, Local, Local];
+    return (x) => {
+      f.get(slope);
+      exp(x);
+      f.get(one).op('f64x2.sub').op('f64x2.mul').get(x).get(x).get(zero).op('f64x2.lt').op('v128.bitselect');
+    };
+  });
+
+/** One instruction. */
+const plain =
+  (name: 'f32x4.abs' | 'f32x4.neg' | 'f32x4.sqrt' | 'f32x4.floor' | 'f32x4.ceil'): MakeFunction =>
+  (f) =>
+  (x) => {
+    f.get(x).op(name);
+  };
+
+const makers: Readonly<Record<string, (node: Node) => MakeFunction>> = {
+  Relu: () => bounded(0, Infinity),
+  Abs: () => plain('f32x4.abs'),
+  Neg: () => plain('f32x4.neg'),
+  Sqrt: () => plain('f32x4.sqrt'),
+  Floor: () => plain('f32x4.floor'),
+  Ceil: () => plain('f32x4.ceil'),
+  Exp: () => inFloat64(emitExp),
+  Sigmoid: () => sigmoid,
+  Tanh: () => tanh,
+  Elu: (node) => elu(Math.fround(numberAttribute(node, 'alpha', 1))),
+  LeakyRelu: (node) => leakyRelu(Math.fround(numberAttribute(node, 'alpha', 0.01))),
+  HardSwish: () => hardSigmoid(Math.fround(1 / 6), 0.5, 'gated'),
+  HardSigmoid: (node) =>
+    hardSigmoid(
+      Math.fround(numberAttribute(node, 'alpha', 0.2)),
+      Math.fround(numberAttribute(node, 'beta', 0.5)),
+      'plain',
+    ),
+};
+
+/**
+ * The function of one float that a node computes, with the reference's roundings; undefined where it is none of these.
+ *
+ * @param constant the node's further inputs
+ */
+export function functionOf(node: Node, constant: (name: string) => Tensor | undefined): MakeFunction | undefined {
+  if (node.domain !== '') return undefined;
+  if (node.opType !== 'Clip') return Object.hasOwn(makers, node.opType) ? makers[node.opType]!(node) : undefined;
+  const [, low = '', high = ''] = node.inputs;
+  const bounds = [low, high].map((name) => (name === '' ? undefined : constant(name)));
+  if ((low !== '' && !bounds[0]) || (high !== '' && !bounds[1])) return undefined;
+  return bounded(Number(bounds[0]?.data[0] ?? -Infinity), Number(bounds[1]?.data[0] ?? Infinity));
+}
