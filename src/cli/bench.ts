@@ -2,7 +2,7 @@ import { openOnnxFile, loadOnnxruntime } from '../onnxruntime/index.ts';
 import { referenceExecutor } from '../reference/index.ts';
 import type { TensorMap } from '../tensor/index.ts';
 import { summarize } from '../transform/index.ts';
-import { loadOctet, openOctetThreads } from './bench/octetThreads.ts';
+import { loadOctet, openOctetTeam, openOctetThreads } from './bench/octetThreads.ts';
 import { randomFeeds } from './bench/randomFeeds.ts';
 import { race, type Contestant, type Timing } from './bench/timing.ts';
 import {
@@ -22,7 +22,8 @@ const help = `Usage: octet bench <model.onnx>... [options]
 Times networks on this machine with random input, side by side with onnxruntime-node where it is installed. An int8
 network runs on our engine; a float one on onnxruntime, or on the reference kernels.
 
-  --threads n    1 (default) to 64: our engine runs n inferences at a time, onnxruntime gives n threads to each
+  --threads n    1 (default) to 64: our engine runs n inferences at a time (octet), and shares each between n threads
+                 (octetTeam); onnxruntime gives n threads to each
   --batch n      samples in one run, 1 by default
   --seconds n    measuring time for each side, 2 by default
   --json         one JSON document`;
@@ -66,10 +67,16 @@ async function octetSide(network: Network, feeds: TensorMap, { threads, batch }:
     };
     return { ...facts, sides: [side] };
   }
-  executable.close();
-  const pool = await openOctetThreads(network.bytes, feeds, threads);
-  const side = { name: 'octet', samples: batch * threads, run: () => pool.run(), close: () => pool.close() };
-  return { ...facts, sides: [side] };
+  // sides run one after the other, so that the threads of both may use the same arenas
+  const pool = await openOctetThreads(executable, feeds, threads);
+  const team = await openOctetTeam(executable, feeds, threads);
+  return {
+    ...facts,
+    sides: [
+      { name: 'octet', samples: batch * threads, ...pool },
+      { name: 'octetTeam', samples: batch, ...team },
+    ],
+  };
 }
 
 async function load(network: Network, feeds: TensorMap, settings: Settings): Promise<Loaded> {

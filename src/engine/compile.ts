@@ -34,6 +34,7 @@ class ReferenceExecutable implements Executable {
   readonly tier = 'reference';
   readonly kernels: ReadonlyMap<string, string>;
   readonly memoryBytes = 0;
+  readonly arena = 0;
   readonly #graph: QuantizedGraph;
 
   constructor(graph: QuantizedGraph) {

@@ -32,6 +32,8 @@ export interface Executable {
   /** Kernels in use, by operation name: the proof that a fast path runs. */
   readonly kernels: ReadonlyMap<string, string>;
   readonly memoryBytes: number;
+  /** Number of its arena in the memory that threads share; 0 for the one that was compiled. */
+  readonly arena: number;
   /**
    * Runs any batch (samples one after the other). Inputs are the graph's own (float32, or uint8 at a quantized input).
    * @throws AppError INFERENCE_INVALID for a wrong name, dtype or shape

@@ -14,8 +14,9 @@ import { quantizeForBench } from './quantizeForBench.ts';
 
 const help = `Usage: npm run bench -- [network or file.onnx]... [options]
 
-Times networks side by side in one run, interleaved: our engine with one and two threads, onnxruntime-node in fp32 and
-int8 (the same QDQ file), onnxruntime-web (wasm) in int8. Networks: ${networkNames.join(', ')};
+Times networks side by side in one run, interleaved: our engine with one thread, with two that run an inference each,
+and with two that share one; onnxruntime-node in fp32 and int8 (the same QDQ file), onnxruntime-web (wasm) in int8.
+Networks: ${networkNames.join(', ')};
 all of them when none is named. A float file is quantized by the default recipe on random samples first.
 
   --batch n       samples in one run: 1 by default, 1,8 for both
@@ -55,7 +56,8 @@ async function openModel(nameOrPath: string): Promise<BenchModel> {
 
 const sides = [
   ['octet', 'octet, 1 thread'],
-  ['octet2', 'octet, 2 threads'],
+  ['octet2', 'octet, 2 threads, an inference each'],
+  ['octetTeam', 'octet, 2 threads share an inference'],
   ['ortInt8', 'onnxruntime-node int8, 1 thread'],
   ['ortInt8x2', 'onnxruntime-node int8, 2 threads'],
   ['ortFp32', 'onnxruntime-node fp32, 1 thread'],

@@ -1,4 +1,4 @@
-import { loadOctet, openOctetThreads } from '../../src/cli/bench/octetThreads.ts';
+import { loadOctet, openOctetTeam, openOctetThreads } from '../../src/cli/bench/octetThreads.ts';
 import { randomFeeds } from '../../src/cli/bench/randomFeeds.ts';
 import { race, type Contestant, type Timing } from '../../src/cli/bench/timing.ts';
 import { readModel } from '../../src/onnx/index.ts';
@@ -31,7 +31,7 @@ export interface BenchResult {
   readonly fusedConvolutions: number;
 }
 
-/** Times one network: ours with one and two threads, onnxruntime-node in float and int8, onnxruntime-web in int8. */
+/** Times one network: ours with one thread, two inferences at a time, and one shared by two threads; onnxruntime-node in float and int8, onnxruntime-web in int8. */
 export async function benchNetwork(
   model: { readonly name: string; readonly float: Uint8Array | undefined; readonly quantized: Uint8Array },
   options: BenchOptions,
@@ -40,7 +40,8 @@ export async function benchNetwork(
   const graph = importModel(readModel(model.quantized));
   const feeds = randomFeeds(graph, { batch });
   const octet = await loadOctet(model.quantized, feeds);
-  const octet2 = await openOctetThreads(model.quantized, feeds, 2);
+  const octet2 = await openOctetThreads(octet.executable, feeds, 2);
+  const octetTeam = await openOctetTeam(octet.executable, feeds, 2);
   const int8 = await openOnnxruntimeNode(model.quantized, { threads: 1, keepOptimized: true });
   const int8Two = await openOnnxruntimeNode(model.quantized, { threads: 2 });
   const fp32 = model.float ? await openOnnxruntimeNode(model.float, { threads: 1 }) : undefined;
@@ -51,6 +52,7 @@ export async function benchNetwork(
     const contestants: Contestant[] = [
       { name: 'octet', run: () => octet.executable.run(feeds) },
       { name: 'octet2', run: () => octet2.run() },
+      { name: 'octetTeam', run: () => octetTeam.run() },
       { name: 'ortInt8', run: () => int8.run(feeds) },
       { name: 'ortInt8x2', run: () => int8Two.run(feeds) },
       ...(fp32 ? [{ name: 'ortFp32', run: () => fp32.run(feeds) }] : []),
@@ -71,7 +73,7 @@ export async function benchNetwork(
     };
   } finally {
     octet.executable.close();
-    for (const opened of [octet2, int8, int8Two, fp32, web]) await opened?.close();
+    for (const opened of [octet2, octetTeam, int8, int8Two, fp32, web]) await opened?.close();
   }
 }
 
@@ -91,6 +93,7 @@ export function jsonLine(result: BenchResult): string {
     macs: result.macs,
     octetMs: ms('octet'),
     octet2Ms: ms('octet2'),
+    octetTeam2Ms: ms('octetTeam'),
     ortFp32Ms: ms('ortFp32'),
     ortInt8Ms: ms('ortInt8'),
     ortWebMs: ms('ortWeb'),
