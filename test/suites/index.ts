@@ -3,6 +3,7 @@ import { convTransposeSuite } from './convTranspose.ts';
 import { convertSuites } from './convert.ts';
 import { binarySuite, tableSuite } from './elementwise.ts';
 import { floatElementwiseSuites } from './float/elementwise.ts';
+import { floatProductSuites } from './float/products.ts';
 import { fullyConnectedSuite } from './fullyConnected.ts';
 import { moveSuites } from './move.ts';
 import { networkSuite } from './network.ts';
@@ -20,5 +21,6 @@ export const suites: readonly Suite[] = [
   ...moveSuites,
   ...convertSuites,
   ...floatElementwiseSuites,
+  ...floatProductSuites,
   networkSuite,
 ];

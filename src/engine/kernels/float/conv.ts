@@ -1,0 +1,93 @@
+import { numberAttribute } from '../../../graph/index.ts';
+import { paddedInput } from '../paddedInput.ts';
+import { planDepthwise } from './depthwise.ts';
+import { asBytes, imageOf, type FloatImage } from './image.ts';
+import type { FloatPlanner } from './planner.ts';
+import type { Product, Run, Units } from './product/product.ts';
+import { productStep } from './product/step.ts';
+import { floatWindow, type FloatWindow } from './window.ts';
+
+/** Pixels of a unit where rows of the output follow each other in the input without a gap. */
+const STRETCH = 32;
+
+/** Convolution in float32, dense, grouped or depthwise: y starts at the bias; taps in order, channels of a tap in theirs. */
+export const planConv: FloatPlanner = (operation, context) => {
+  const { node, output: to } = operation;
+  if (node.domain !== '' || node.opType !== 'Conv') return undefined;
+  const [from = '', weightName = '', biasName = ''] = node.inputs;
+  const weights = context.graph.constants.get(weightName);
+  const bias = biasName === '' ? undefined : context.graph.constants.get(biasName);
+  const [input, output] = [imageOf(from, context), imageOf(to, context)];
+  if (weights?.dtype !== 'float32' || weights.shape.length !== 4 || !input || !output) return undefined;
+  if (biasName !== '' && bias?.dtype !== 'float32') return undefined;
+  const [, perGroup = 1, kernelH = 1, kernelW = 1] = weights.shape;
+  const window = floatWindow(node, [kernelH, kernelW], { input, output });
+  if (!window) return undefined;
+  const group = numberAttribute(node, 'group', 1);
+  const conv = {
+    window,
+    input,
+    output,
+    group,
+    perGroup,
+    weights: weights.data,
+    bias: bias?.data as Float32Array | undefined,
+  };
+  if (perGroup === 1 && group === output.channels && group > 1) return planDepthwise(operation, conv);
+  return productStep(operation, {
+    shape: { ...geometryOf(conv), bias: bias ? 'first' : 'none' },
+    input: { name: from, image: asBytes(input), border: { pads: window.pads } },
+    kernel: group > 1 ? 'float.conv.grouped' : 'float.conv',
+    weightAt: weightsOf(conv),
+    biasAt: (column) => conv.bias?.[column] ?? 0,
+  });
+};
+
+export interface FloatConv {
+  readonly window: FloatWindow;
+  readonly input: FloatImage;
+  readonly output: FloatImage;
+  readonly group: number;
+  /** Input channels of a group. */
+  readonly perGroup: number;
+  /** As ONNX has them: [M, perGroup, kernelH, kernelW]. */
+  readonly weights: Float32Array;
+  readonly bias: Float32Array | undefined;
+}
+
+function geometryOf({ window, input, output, group, perGroup }: FloatConv): Omit<Product, 'bias'> {
+  const { kernel, strides, dilations, pads } = window;
+  const pixelBytes = input.channels * 4;
+  const rowBytes = paddedInput(asBytes(input), { pads }).width * pixelBytes;
+  const total = output.height * output.width;
+  const pixelStep = strides[1] * pixelBytes;
+  const inPlace = [...kernel, ...strides].every((size) => size === 1) && pads.every((pad) => pad === 0);
+  const stretch = Math.min(STRETCH, total);
+  const units: Units = inPlace
+    ? { count: Math.ceil(total / stretch), pixels: stretch, total, step: stretch * pixelStep }
+    : { count: output.height, pixels: output.width, total, step: strides[0] * rowBytes };
+  const whole = group === 1 && dilations[1] === 1;
+  const runs = Array.from({ length: kernel[0] }, (_, ky): Run[] => {
+    const row = ky * dilations[0] * rowBytes;
+    if (whole) return [{ offset: row, length: kernel[1] * perGroup }];
+    return Array.from({ length: kernel[1] }, (_, kx) => ({
+      offset: row + kx * dilations[1] * pixelBytes,
+      length: perGroup,
+    }));
+  }).flat();
+  return {
+    units,
+    pixelStep,
+    runs,
+    groups: { count: group, step: perGroup * 4 },
+    columns: output.channels / group,
+  };
+}
+
+/** Row k of the product is channel k mod perGroup of tap k / perGroup. */
+function weightsOf({ weights, perGroup, window, output, group }: FloatConv) {
+  const taps = window.kernel[0] * window.kernel[1];
+  const columns = output.channels / group;
+  return (g: number, k: number, n: number): number =>
+    weights[((g * columns + n) * perGroup + (k % perGroup)) * taps + Math.floor(k / perGroup)]!;
+}
