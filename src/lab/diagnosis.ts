@@ -64,21 +64,33 @@ const weightAdvice: Readonly<Record<Remedy['kind'], string>> = {
   minMax: "Use the 'minMax' weight calibrator.",
 };
 
-function activationProblem({ layer, activationRemedies }: LayerAnalysis): Problem | undefined {
+function activationProblem({ layer, activationRemedies, sharesRange }: LayerAnalysis): Problem | undefined {
   const { activation } = layer;
   const db = activation?.localSqnrDb ?? Infinity;
   if (activation === undefined || !hasWeakActivation(activation)) return undefined;
   const noise = `Its result keeps ${db.toFixed(1)} dB over the noise of its own quantizer`;
+  if (sharesRange) {
+    const advice = 'If accuracy is short, exclude the node that joins them.';
+    return { layer, db, worst: { diagnosis: `${noise}: ${sharedCause(activation)}.`, advice } };
+  }
   const diagnosis = `${noise}: ${activationCause(activation)}.`;
   return { layer, db, worst: { diagnosis, ...adviceFrom(activationRemedies, activationAdvice, 'histogram') } };
 }
 
+function sharedCause({ min, max }: Activation): string {
+  return `it is joined with larger values, which share the range ${rangeText(min, max)} with it`;
+}
+
 function activationCause({ clippedShare, dominantChannel, min, max }: Activation): string {
-  const range = `[${min.toPrecision(3)}, ${max.toPrecision(3)}]`;
+  const range = rangeText(min, max);
   if (clippedShare >= MANY_CLIPPED) return `${(clippedShare * 100).toFixed(2)} % of its values lie outside of ${range}`;
   if (dominantChannel !== undefined && dominantChannel.share >= DOMINANT_SHARE)
     return `channel ${dominantChannel.channel} sets ${(dominantChannel.share * 100).toFixed(0)} % of the range ${range}`;
   return `its values are small against the range ${range} that rare ones set`;
+}
+
+function rangeText(min: number, max: number): string {
+  return `[${min.toPrecision(3)}, ${max.toPrecision(3)}]`;
 }
 
 const activationAdvice: Readonly<Record<Remedy['kind'], string>> = {

@@ -24,6 +24,8 @@ export interface LayerAnalysis {
   readonly layer: LayerReport;
   readonly weightRemedies: readonly Remedy[];
   readonly activationRemedies: readonly Remedy[];
+  /** Other values decide its range too, as the inputs of one Concat do: it has no quantizer of its own. */
+  readonly sharesRange: boolean;
 }
 
 /** One row a node of the float graph, activations that are fused into their producer aside. */
@@ -35,6 +37,7 @@ export async function analyzeLayers(options: LayerAnalysisOptions): Promise<Laye
   const outputs = new Map(rows.map((node) => [node.name, finalOutput(node, float, plan)]));
   const activations = await compareActivations([...new Set(outputs.values())], structure, options);
   const reads = readsOf(float, plan, outputs);
+  const shared = new Set(plan.groups.filter(({ observed }) => observed.length > 1).flatMap(({ values }) => values));
   const weightsOf = weightFinder(options, plan, structure.constants);
   return rows.map((node): LayerAnalysis => {
     const output = present(outputs.get(node.name), 'output of a row');
@@ -55,7 +58,8 @@ export async function analyzeLayers(options: LayerAnalysisOptions): Promise<Laye
         ...(figures === undefined ? {} : { accumulatedSqnrDb: figures.accumulatedSqnrDb }),
       },
       weightRemedies: found !== undefined && hasWeakWeights(found.report) ? weightRemedies(found, recipe) : [],
-      activationRemedies: remediesOf(figures, recipe),
+      activationRemedies: shared.has(output) ? [] : remediesOf(figures, recipe),
+      sharesRange: shared.has(output),
     };
   });
 }

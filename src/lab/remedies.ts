@@ -43,7 +43,7 @@ export function weightRemedies({ tensor, channelAxis, report }: WeightsToRemedy,
     .sort((a, b) => b.toDb - a.toDb);
 }
 
-/** Other ranges of an activation, tried on its histogram: all of it, and the best cut. The best comes first. */
+/** Other ranges of an activation, tried on its histogram: all of it where it is cut, and the best cut. The best comes first. */
 export function activationRemedies(
   histogram: Histogram,
   { min, max, localSqnrDb }: NonNullable<LayerReport['activation']>,
@@ -56,8 +56,9 @@ export function activationRemedies(
     fromDb: localSqnrDb,
     toDb: localSqnrDb + db - now,
   });
+  const isCut = histogram.min < min || histogram.max > max;
   return [
-    remedy('minMax', predictedSqnrDb(histogram, histogram, steps)),
+    ...(isCut ? [remedy('minMax', predictedSqnrDb(histogram, histogram, steps))] : []),
     remedy('meanSquare', bestRange(histogram, steps).db),
   ]
     .filter(({ toDb }) => Number.isFinite(toDb))

@@ -78,7 +78,11 @@ const disagreement = z.strictObject({
   label: answer.omit({ score: true }).optional(),
   fp32: answer,
   int8: answer,
-  thumbnail: z.string().startsWith('data:image/').optional().describe('small, as a data URI'),
+  thumbnail: z
+    .string()
+    .regex(/^data:image\/webp;base64,[A-Za-z0-9+/=]+$/)
+    .optional()
+    .describe('as the network sees it, small'),
 });
 
 const dataset = z.strictObject({

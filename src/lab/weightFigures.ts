@@ -1,4 +1,4 @@
-import { rowMajorStrides, type Tensor } from '../tensor/index.ts';
+import type { Tensor } from '../tensor/index.ts';
 import { ErrorTally } from './outputError.ts';
 import type { QuantizedConstant } from './qdqStructure.ts';
 import type { LayerReport } from './report.ts';
@@ -7,6 +7,7 @@ import {
   channelRangesOf,
   channelSpread,
   channelSqnrDb,
+  forEachRun,
   powerDistribution,
   type ChannelledWeights,
 } from './weightRanges.ts';
@@ -61,10 +62,13 @@ function changedFrom(original: Tensor | undefined, folded: ChannelledWeights): C
 }
 
 function dequantized({ data, scales, zeroPoints, axis }: QuantizedConstant): Float32Array {
-  const inner = axis === undefined ? data.data.length : (rowMajorStrides(data.shape)[axis] ?? 1);
-  const channels = axis === undefined ? 1 : (data.shape[axis] ?? 1);
-  return Float32Array.from({ length: data.data.length }, (_, i) => {
-    const channel = Math.floor(i / inner) % channels;
-    return (Number(data.data[i]) - Number(zeroPoints?.[channel] ?? 0)) * (scales[channel] ?? 1);
+  const real = new Float32Array(data.data.length);
+  // Without an axis all of it is one run of one channel.
+  const { shape } = axis === undefined ? { shape: [1, real.length] } : data;
+  forEachRun({ data: real, shape, axis: axis ?? 0 }, (channel, start, end) => {
+    const scale = scales[channel] ?? 1;
+    const zeroPoint = Number(zeroPoints?.[channel] ?? 0);
+    for (let i = start; i < end; i++) real[i] = (Number(data.data[i]) - zeroPoint) * scale;
   });
+  return real;
 }

@@ -1,3 +1,4 @@
+import { sparseStride } from '../quant/index.ts';
 import { rowMajorStrides } from '../tensor/index.ts';
 import { FIRST_OCTAVE, LISTED_CHANNELS, OCTAVES } from './layerSchema.ts';
 import type { LayerReport } from './report.ts';
@@ -12,21 +13,43 @@ export interface ChannelledWeights {
   readonly axis: number;
 }
 
+/** Calls `visit` with each run of neighbours of one channel, the end not included. */
+export function forEachRun(
+  {
+    data,
+    shape,
+    axis,
+  }: { readonly data: { readonly length: number }; readonly shape: readonly number[]; readonly axis: number },
+  visit: (channel: number, start: number, end: number) => void,
+): void {
+  const inner = rowMajorStrides(shape)[axis] ?? 1;
+  const count = shape[axis] ?? 1;
+  let channel = 0;
+  for (let start = 0; start < data.length; start += inner) {
+    visit(channel, start, start + inner);
+    channel = channel + 1 === count ? 0 : channel + 1;
+  }
+}
+
 interface ChannelBounds {
   readonly min: Float32Array;
   readonly max: Float32Array;
 }
 
-function boundsOf({ data, shape, axis }: ChannelledWeights): ChannelBounds {
-  const inner = rowMajorStrides(shape)[axis] ?? 1;
-  const count = shape[axis] ?? 1;
-  const min = new Float32Array(count).fill(Infinity);
-  const max = new Float32Array(count).fill(-Infinity);
-  for (let i = 0; i < data.length; i++) {
-    const channel = Math.floor(i / inner) % count;
-    min[channel] = Math.min(min[channel] ?? 0, data[i] ?? 0);
-    max[channel] = Math.max(max[channel] ?? 0, data[i] ?? 0);
-  }
+function boundsOf(weights: ChannelledWeights): ChannelBounds {
+  const { data, shape, axis } = weights;
+  const min = new Float32Array(shape[axis] ?? 1).fill(Infinity);
+  const max = new Float32Array(shape[axis] ?? 1).fill(-Infinity);
+  forEachRun(weights, (channel, start, end) => {
+    let [low, high] = [min[channel] ?? 0, max[channel] ?? 0];
+    for (let i = start; i < end; i++) {
+      const w = data[i] ?? 0;
+      if (w < low) low = w;
+      if (w > high) high = w;
+    }
+    min[channel] = low;
+    max[channel] = high;
+  });
   return { min, max };
 }
 
@@ -48,18 +71,21 @@ export function channelSpread(weights: ChannelledWeights): number {
  *
  * @param approximate  the weights after quantization
  */
-export function channelSqnrDb({ data, shape, axis }: ChannelledWeights, approximate: Float32Array): number | null {
-  const inner = rowMajorStrides(shape)[axis] ?? 1;
-  const count = shape[axis] ?? 1;
-  const signal = new Float64Array(count);
-  const noise = new Float64Array(count);
-  for (let i = 0; i < data.length; i++) {
-    const channel = Math.floor(i / inner) % count;
-    const w = data[i] ?? 0;
-    const difference = w - (approximate[i] ?? 0);
-    signal[channel] = (signal[channel] ?? 0) + w * w;
-    noise[channel] = (noise[channel] ?? 0) + difference * difference;
-  }
+export function channelSqnrDb(weights: ChannelledWeights, approximate: Float32Array): number | null {
+  const { data, shape, axis } = weights;
+  const signal = new Float64Array(shape[axis] ?? 1);
+  const noise = new Float64Array(shape[axis] ?? 1);
+  forEachRun(weights, (channel, start, end) => {
+    let [ownSignal, ownNoise] = [signal[channel] ?? 0, noise[channel] ?? 0];
+    for (let i = start; i < end; i++) {
+      const w = data[i] ?? 0;
+      const difference = w - (approximate[i] ?? 0);
+      ownSignal += w * w;
+      ownNoise += difference * difference;
+    }
+    signal[channel] = ownSignal;
+    noise[channel] = ownNoise;
+  });
   const dead = signal.reduce((a, b) => Math.max(a, b), 0) * DEAD * DEAD;
   const alive = [...signal.keys()].filter((channel) => (signal[channel] ?? 0) > dead);
   const ratio = alive.reduce((sum, channel) => sum + (noise[channel] ?? 0) / (signal[channel] ?? 1), 0) / alive.length;
@@ -93,14 +119,17 @@ export function channelRangesOf(
   };
 }
 
-/** Shares of the weights by w² / E[w²], in octaves (arXiv:1806.08342, appendix A). */
+/** Shares of the weights by w² / E[w²], in octaves (arXiv:1806.08342, appendix A); of many weights, a sample. */
 export function powerDistribution(data: Float32Array): number[] {
   const mean = data.reduce((sum, w) => sum + w * w, 0) / Math.max(1, data.length);
   const counts = new Array<number>(OCTAVES).fill(0);
-  for (const w of data) {
+  const stride = sparseStride(data.length);
+  for (let i = 0; i < data.length; i += stride) {
+    const w = data[i] ?? 0;
     const octave = mean > 0 && w !== 0 ? Math.floor(Math.log2((w * w) / mean)) : -Infinity;
     const bin = Math.min(Math.max(octave - FIRST_OCTAVE, 0), OCTAVES - 1);
     counts[bin] = (counts[bin] ?? 0) + 1;
   }
-  return counts.map((count) => significant(count / Math.max(1, data.length), 3));
+  const counted = Math.max(1, Math.ceil(data.length / stride));
+  return counts.map((count) => significant(count / counted, 3));
 }

@@ -113,7 +113,7 @@ function drawNode(node: PlacedNode, found: LayerRow | undefined): Markup {
       <g class="ink ${levelClass(all)}">
         <text class="op" x="16" y="14">${operatorName(layer.opType)}</text>
         <text class="db" x="${box.width - 7}" y="14" text-anchor="end">${all === undefined ? '' : decibels(all)}</text>
-        <text class="name" x="16" y="27">${shortName(layer.name, NAME_LENGTH)}</text>
+        <text class="name" x="16" y="27">${shortName(bareName(layer), NAME_LENGTH)}</text>
       </g>
     </g>
   </a>`;
@@ -122,6 +122,12 @@ function drawNode(node: PlacedNode, found: LayerRow | undefined): Markup {
 function operatorName(opType: string): string {
   const name = opType.replace('Average', 'Avg');
   return name.length <= OPERATOR_LENGTH ? name : `${name.slice(0, OPERATOR_LENGTH - 1)}…`;
+}
+
+/** Exporters end names in the operator, which the box shows already. */
+function bareName({ name, opType }: LayerReport): string {
+  const end = name.lastIndexOf(`/${opType}`);
+  return end > 0 && /^(?:_\d+)?$/.test(name.slice(end + 1 + opType.length)) ? name.slice(0, end) : name;
 }
 
 /** A line from the middle of a box's lower side to the middle of the next one's upper side, corners rounded. */
