@@ -68,11 +68,11 @@ export const gemmKernel =
   (dot) =>
     new RegExp(String.raw`^${kind}\.gemm\d+x\d+\.${asymmetric ? 'pairs' : dot}\b`);
 
-function kernelOf({ group, perGroup, weights }: ConvSizes): ExpectedKernel {
-  const depthwise = perGroup[0] === 1 && perGroup[1] === 1;
-  if (depthwise && group === 1) return () => /^conv\.(gemm|depthwise)/;
-  if (depthwise) return () => /^conv\.depthwise/;
-  return gemmKernel('conv', weights);
+function kernelOf({ group, perGroup, kernel, weights }: ConvSizes): ExpectedKernel {
+  if (perGroup[0] !== 1 || perGroup[1] !== 1) return gemmKernel('conv', weights);
+  const form = Math.max(...kernel) <= 7 ? 'columns' : 'taps';
+  const depthwise = new RegExp(String.raw`^conv\.depthwise\d+x\d+\.${form}$`);
+  return group === 1 ? () => new RegExp(`^conv\\.gemm|${depthwise.source}`) : () => depthwise;
 }
 
 const fits = ({ kernel, dilations, pads, size }: ConvSizes): boolean =>
@@ -141,10 +141,21 @@ export const convSuites: readonly Suite[] = [
     problems: problems(
       fc.record({
         ...{ group: upTo(50), perGroup: fc.constant([1, 1] as const), ...windows, ...common },
-        kernel: fc.oneof(fc.constantFrom([3, 3] as const, [5, 5] as const), pair(upTo(5))),
-        size: fc.tuple(upTo(12), upTo(14)),
+        kernel: fc.oneof(fc.constantFrom([3, 3] as const, [5, 5] as const), pair(upTo(7))),
+        size: fc.tuple(upTo(12), upTo(30)),
       }),
     ),
-    runs: 50,
+    runs: 60,
+  },
+  {
+    name: 'depthwise convolution with a large filter',
+    problems: problems(
+      fc.record({
+        ...{ group: upTo(20), perGroup: fc.constant([1, 1] as const), ...windows, ...common },
+        kernel: fc.tuple(upTo(9), fc.integer({ min: 8, max: 9 })),
+        size: fc.tuple(upTo(12), fc.integer({ min: 8, max: 14 })),
+      }),
+    ),
+    runs: 15,
   },
 ];

@@ -1,123 +1,106 @@
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
 import { emitQuarters, emitRequantizer, emitScale, rowsScratchBytes, type Requantizer } from '../requantize.ts';
 import type { Depthwise, DepthwiseForm } from './form.ts';
+import { Pairs, type Source } from './pairs.ts';
+import { pairAt, pixelsOf, usesOf, type Pair } from './uses.ts';
 
-/** Channels of a block: their weights, one vector of 256 bits a term, stay in registers. */
+/** Channels of a block: one vector of 256 bits holds a pixel's sums. */
 const CHANNELS = 8;
 const VECTORS = CHANNELS / 4;
+/** Most pixels of a tile. */
 const PIXELS = 4;
 
-/** Bytes of the low halves of two vectors, one from each in turn. */
-const INTERLEAVE = Array.from({ length: 16 }, (_, i) => (i % 2) * 16 + (i >> 1));
-
 /**
- * 3x3, 8 channels and 4 pixels at a time. A column of the input becomes two vectors of int16 pairs, made once for all pixels
- * that read it:
+ * Small filters, 8 channels and up to 4 pixels at a time. A column of the input becomes vectors of int16 pairs, made once for
+ * all pixels that read it: two rows beside each other, and where the number of rows is odd, two columns of the last.
  *
- *   rows 0, 1 and 2 of column c      P(c) = x0[c] x1[c]          8 channels
- *                                    Q(c) = x2[c] x2[c + 1]      c + 1 one dilation on
+ *   3x3    R(c) = x0[c] x1[c]          rows 0 and 1 of column c, 8 channels
+ *          C(c) = x2[c] x2[c + 1]      row 2 of columns c and c + 1
  *
  *   for each output row:                     its input rows stay in the cache
  *     x0, x1, x2 = rows of the input, or a row of zero points
  *     for each 8 channels, for each four pixels p, which begin at column c = p · stride:
- *       acc[p] = bias + P(c) · (w00, w10) + P(c + 1) · (w01, w11) + P(c + 2) · (w02, w12)
- *                     + Q(c) · (w20, w21) + Q(c + 2) · (w22, 0)
+ *       acc[p] = bias
+ *       for each vector of weights, for each pixel p that has a use for it: acc[p] += dot(R or C of its columns, weights)
  *       y[p] = requantize(acc[p])
+ *
+ * Four pixels take turns, so that none waits for its last sum. At stride 1 only every second C is made: an odd pixel reads it
+ * with its weights moved up by one. What the next four pixels read too is left to them.
+ *
+ *   p even   C(c) · (w20, w21) + C(c + 2) · (w22, 0)       p odd   C(c − 1) · (0, w20) + C(c + 1) · (w21, w22)
  *
  * The input is read where it lies. Tiles at the ends of a row, where columns are padding, have code of their own.
  */
-export const columns3x3: DepthwiseForm = {
+export const columns: DepthwiseForm = {
+  name: 'columns',
   channels: CHANNELS,
   reads: 'input',
   scratchBytes: ({ input }) => rowsScratchBytes(2) + input.width * input.channelStride + 16,
-  terms: () => [
-    [0, 3],
-    [1, 4],
-    [2, 5],
-    [6, 7],
-    [8, undefined],
-  ],
+  terms: (operation) => usesOf(operation).map(({ term }) => term),
   emit: emitColumns,
 };
 
-const TERMS = 5;
-
-/** What stays in locals for a block of channels. */
+/** What stays the same for a block of channels. */
 interface Block {
-  /** [terms][vectors]. */
-  readonly weights: readonly Local[];
+  /** Address of its first weights. */
+  readonly weights: Local;
   readonly bias: readonly Local[];
   readonly multipliers: readonly Local[];
 }
 
-/** What a tile reads and writes. */
-interface Tile {
+/** What a row of tiles reads and writes. */
+interface Row extends Source {
   readonly block: Block;
   readonly requantizer: Requantizer;
-  /** Bytes and int16 of the input's zero point. */
-  readonly padding: { readonly bytes: Local; readonly words: Local };
-  /** Address of each of the three rows, at the column that the tile's first pixel begins with. */
-  readonly rows: readonly Local[];
-  /** Address of the first output pixel. */
+  /** Address of the first output pixel of the tile. */
   readonly to: Local;
 }
 
 function emitColumns(f: FunctionBuilder, depthwise: Depthwise): void {
-  const { operation, input, output, source, place } = depthwise;
+  const { operation, input, output, source } = depthwise;
   const { arena, begin, end } = depthwise.parameters;
+  const height = operation.weights.shape[2] ?? 1;
   const [channel, y, out] = f.locals('i', 3) as [Local, Local, Local];
-  const block: Block = {
-    weights: f.locals('v', TERMS * VECTORS),
-    bias: f.locals('v', VECTORS),
-    multipliers: f.locals('v', VECTORS),
-  };
-  const tile: Tile = {
-    block,
+  const row: Row = {
+    block: { weights: f.local('i'), bias: f.locals('v', VECTORS), multipliers: f.locals('v', VECTORS) },
     requantizer: emitRequantizer(f, { ...depthwise, clamp: operation.clamp }),
     padding: { bytes: f.local('v'), words: f.local('v') },
-    rows: f.locals('i', 3),
+    rows: f.locals('i', height),
     to: f.local('i'),
   };
-  f.i32(depthwise.inputZeroPoint).op('i8x16.splat').set(tile.padding.bytes);
-  f.i32(depthwise.inputZeroPoint).op('i16x8.splat').set(tile.padding.words);
+  f.i32(depthwise.inputZeroPoint).op('i8x16.splat').set(row.padding.bytes);
+  f.i32(depthwise.inputZeroPoint).op('i16x8.splat').set(row.padding.words);
   const paddedRow = emitPaddedRow(f, depthwise);
-  const rows = f.locals('i', 3);
-  f.get(begin)
-    .i32(output.width * output.channelStride)
-    .op('i32.mul')
-    .get(arena)
-    .op('i32.add')
-    .set(out);
+  const starts = f.locals('i', height);
+  const rowBytes = output.width * output.channelStride;
+  f.get(begin).i32(rowBytes).op('i32.mul').get(arena).op('i32.add').set(out);
   f.repeat(y, { start: begin, end, step: 1 }, () => {
-    rows.forEach((row, k) => {
+    starts.forEach((start, k) => {
       const offset = k * operation.dilations[0] - operation.pads[0];
-      f.get(y).i32(operation.strides[0]).op('i32.mul').i32(offset).op('i32.add').tee(tile.to);
+      f.get(y).i32(operation.strides[0]).op('i32.mul').i32(offset).op('i32.add').tee(row.to);
       f.i32(input.width * input.channelStride)
         .op('i32.mul')
         .get(source)
         .op('i32.add')
-        .set(row);
+        .set(start);
       f.block((breakIf) => {
-        f.get(tile.to).i32(input.height).op('i32.lt_u');
+        f.get(row.to).i32(input.height).op('i32.lt_u');
         breakIf();
-        f.get(paddedRow).set(row);
+        f.get(paddedRow).set(start);
       });
       // at the first column that the first pixel reads, which may be padding
-      f.get(row)
+      f.get(start)
         .i32(operation.pads[1] * input.channelStride)
         .op('i32.sub')
-        .set(row);
+        .set(start);
     });
     f.repeat(channel, { start: 0, end: output.channelStride, step: CHANNELS }, () => {
-      emitBlock(f, block, channel, place.constants);
-      rows.forEach((row, k) => f.get(row).get(channel).op('i32.add').set(tile.rows[k]!));
-      f.get(out).get(channel).op('i32.add').set(tile.to);
-      emitRow(f, depthwise, tile);
+      emitBlock(f, depthwise, row.block, channel);
+      starts.forEach((start, k) => f.get(start).get(channel).op('i32.add').set(row.rows[k]!));
+      f.get(out).get(channel).op('i32.add').set(row.to);
+      emitRow(f, depthwise, row);
     });
-    f.get(out)
-      .i32(output.width * output.channelStride)
-      .op('i32.add')
-      .set(out);
+    f.get(out).i32(rowBytes).op('i32.add').set(out);
   });
 }
 
@@ -134,151 +117,157 @@ function emitPaddedRow(f: FunctionBuilder, { input, parameters, scratch, inputZe
   return row;
 }
 
-function emitBlock(f: FunctionBuilder, block: Block, channel: Local, constants: readonly number[]): void {
-  const [weightsAt = 0, biasAt = 0, multipliersAt = 0] = constants;
+function emitBlock(f: FunctionBuilder, { operation, place }: Depthwise, block: Block, channel: Local): void {
+  const [weightsAt = 0, biasAt = 0, multipliersAt = 0] = place.constants;
+  f.get(channel)
+    .i32(usesOf(operation).length * 4)
+    .op('i32.mul')
+    .i32(weightsAt)
+    .op('i32.add')
+    .set(block.weights);
   // one address for all: else V8 does not see that loads are adjacent
   const at = f.local('i');
-  const load = (locals: readonly Local[], bytesPerChannel: number, offset: number): void => {
-    f.get(channel).i32(bytesPerChannel).op('i32.mul').set(at);
-    locals.forEach((local, index) =>
-      f
-        .get(at)
-        .op('v128.load', { offset: offset + index * 16 })
-        .set(local),
-    );
-  };
-  load(block.weights, TERMS * 4, weightsAt);
-  load(block.bias, 4, biasAt);
-  load(block.multipliers, 4, multipliersAt);
+  f.get(channel).i32(4).op('i32.mul').set(at);
+  emitLoads(f, block.bias, at, biasAt);
+  emitLoads(f, block.multipliers, at, multipliersAt);
 }
 
-/** First input column of a tile at output column x, and how many it reads. */
-function columnsOf({ operation, output }: Depthwise): { first: (x: number) => number; count: number; pixels: number } {
-  const { strides, dilations, pads } = operation;
-  const pixels = Math.min(PIXELS, output.width);
-  return { first: (x) => x * strides[1] - pads[1], count: (pixels - 1) * strides[1] + 2 * dilations[1] + 1, pixels };
+function emitLoads(f: FunctionBuilder, vectors: readonly Local[], at: Local, offset: number): void {
+  vectors.forEach((vector, index) =>
+    f
+      .get(at)
+      .op('v128.load', { offset: offset + index * 16 })
+      .set(vector),
+  );
 }
 
-/** Output columns at which tiles begin; the last overlaps the one before where the width is no multiple of theirs. */
-function tilesOf(depthwise: Depthwise): number[] {
-  const { width } = depthwise.output;
-  const { pixels } = columnsOf(depthwise);
-  return Array.from({ length: Math.ceil(width / pixels) }, (_, index) => Math.min(index * pixels, width - pixels));
+/** A tile by its first output column. */
+interface Tile {
+  readonly x: number;
+  readonly pixels: number;
+  /** Columns of the input that it reads. */
+  readonly first: number;
+  readonly count: number;
+}
+
+function tilesOf({ operation, output }: Depthwise): Tile[] {
+  const { strides, dilations, pads, weights } = operation;
+  const span = ((weights.shape[3] ?? 1) - 1) * dilations[1] + 1;
+  return Array.from({ length: Math.ceil(output.width / PIXELS) }, (_, index) => {
+    const x = index * PIXELS;
+    const pixels = Math.min(PIXELS, output.width - x);
+    return { x, pixels, first: x * strides[1] - pads[1], count: (pixels - 1) * strides[1] + span };
+  });
 }
 
 /** One output row: tiles whose columns all lie inside in a loop, the others one by one. */
-function emitRow(f: FunctionBuilder, depthwise: Depthwise, tile: Tile): void {
+function emitRow(f: FunctionBuilder, depthwise: Depthwise, row: Row): void {
   const { input, output, operation } = depthwise;
-  const { first, count, pixels } = columnsOf(depthwise);
   const tiles = tilesOf(depthwise);
-  const isInside = (x: number): boolean => first(x) >= 0 && first(x) + count <= input.width;
-  const step = (columns: number): void => {
-    for (const row of tile.rows)
-      f.get(row)
-        .i32(columns * operation.strides[1] * input.channelStride)
-        .op('i32.add')
-        .set(row);
-    f.get(tile.to)
-      .i32(columns * output.channelStride)
-      .op('i32.add')
-      .set(tile.to);
-  };
-  const regular = tiles.filter((x) => isInside(x) && x % pixels === 0);
-  const loop = regular.length > 1 ? regular : [];
-  const counter = f.local('i');
-  let at = 0;
-  for (const x of tiles) {
-    if (loop.includes(x) && x !== loop[0]) continue;
-    if (x !== at) step(x - at);
-    at = x;
-    if (x !== loop[0]) {
-      emitTile(f, depthwise, tile, first(x));
+  const inside = tiles.filter(
+    ({ pixels, first, count }) => pixels === PIXELS && first >= 0 && first + count <= input.width,
+  );
+  let before: Pairs | undefined;
+  for (const tile of tiles) {
+    if (inside.length > 1 && inside.includes(tile)) {
+      if (tile === inside[0]) before = emitLoop(f, depthwise, row, { tile, times: inside.length, before });
       continue;
     }
-    f.repeat(counter, { start: 0, end: loop.length, step: 1 }, () => {
-      emitTile(f, depthwise, tile, undefined);
-      step(pixels);
-    });
-    at += loop.length * pixels;
+    const pairs = new Pairs(f, depthwise, row, tile);
+    before?.handOver(pairs, PIXELS * operation.strides[1]);
+    emitTile(f, depthwise, row, { pixels: tile.pixels, pairs });
+    if (tile.x + tile.pixels < output.width) emitStep(f, depthwise, row);
+    before = pairs;
   }
 }
 
-/** A column's value, made where it is first asked for. */
-function remembered<T>(make: (column: number) => T): (column: number) => T {
-  const made = new Map<number, T>();
-  return (column) => {
-    const known = made.get(column) ?? make(column);
-    made.set(column, known);
-    return known;
-  };
+/** Tiles that lie inside, one after the other. Returns the pairs of the last. */
+function emitLoop(
+  f: FunctionBuilder,
+  depthwise: Depthwise,
+  row: Row,
+  { tile, times, before }: { readonly tile: Tile; readonly times: number; readonly before: Pairs | undefined },
+): Pairs {
+  const shift = PIXELS * depthwise.operation.strides[1];
+  const inLoop = (): Pairs => new Pairs(f, depthwise, row, { first: undefined, count: tile.count });
+  const start = inLoop();
+  before?.handOver(start, shift);
+  const shared = sharedPairs(depthwise).filter((pair) => start.isWhole({ ...pair, column: pair.column + shift }));
+  const carried = shared.map((pair) => {
+    const locals = f.locals('v', VECTORS);
+    emitCopies(f, locals, start.get(pair));
+    return { pair, locals };
+  });
+  const counter = f.local('i');
+  f.repeat(counter, { start: 0, end: times, step: 1 }, () => {
+    const [pairs, next] = [inLoop(), inLoop()];
+    for (const { pair, locals } of carried) pairs.keep(pair, locals);
+    emitTile(f, depthwise, row, { pixels: PIXELS, pairs });
+    pairs.handOver(next, shift);
+    for (const { pair, locals } of carried) emitCopies(f, locals, next.get(pair));
+    emitStep(f, depthwise, row);
+  });
+  const last = inLoop();
+  for (const { pair, locals } of carried) last.keep({ ...pair, column: pair.column + shift }, locals);
+  return last;
 }
 
-/**
- * Four pixels from the rows on.
- *
- * @param first input column that they begin with; undefined where all columns are known to lie inside
- */
-function emitTile(f: FunctionBuilder, depthwise: Depthwise, tile: Tile, first: number | undefined): void {
-  const { operation, input, output, place } = depthwise;
-  const { count, pixels } = columnsOf(depthwise);
-  const [stride, dilation] = [operation.strides[1], operation.dilations[1]];
-  const { block, requantizer, padding } = tile;
-  const isPadding = (column: number): boolean =>
-    first !== undefined && (first + column < 0 || first + column >= input.width);
-  const push = (row: number, column: number): void => {
-    // half of it is used; a load of eight bytes would cost V8 an instruction more for the address
-    f.get(tile.rows[row]!).op('v128.load', { offset: column * input.channelStride });
-  };
-  const rowTwo = remembered((column) => {
-    if (isPadding(column)) return padding.bytes;
-    const bytes = f.local('v');
-    push(2, column);
-    f.set(bytes);
-    return bytes;
-  });
-  /** The interleaved bytes on the stack, widened. */
-  const widened = (): Local[] => {
-    const bytes = f.local('v');
-    const [low, high] = f.locals('v', VECTORS) as [Local, Local];
-    f.shuffle(INTERLEAVE).set(bytes);
-    f.get(bytes).op('i16x8.extend_low_i8x16_u').set(low);
-    f.get(bytes).op('i16x8.extend_high_i8x16_u').set(high);
-    return [low, high];
-  };
-  const upper = remembered((column) => {
-    if (isPadding(column)) return [padding.words, padding.words];
-    push(0, column);
-    push(1, column);
-    return widened();
-  });
-  const lower = remembered((column) => {
-    const here = rowTwo(column);
-    // beyond the last column the partner meets a weight of 0
-    const next = column + dilation < count ? rowTwo(column + dilation) : here;
-    f.get(here).get(next);
-    return widened();
-  });
-  const accs = Array.from({ length: pixels }, (_, pixel) => {
-    const c = pixel * stride;
-    const terms = [upper(c), upper(c + dilation), upper(c + 2 * dilation), lower(c), lower(c + 2 * dilation)];
-    const sums = f.locals('v', VECTORS);
-    sums.forEach((sum, vector) => {
-      f.get(block.bias[vector]!);
-      terms.forEach((pairs, term) => {
-        f.get(pairs[vector]!)
-          .get(block.weights[term * VECTORS + vector]!)
-          .op('i32x4.dot_i16x8_s')
-          .op('i32x4.add');
+/** The pairs that a tile and the one after it both use, by their place in the latter. */
+function sharedPairs({ operation }: Depthwise): Pair[] {
+  const uses = usesOf(operation);
+  const all = uses.flatMap((use) => pixelsOf(use, PIXELS).map((pixel) => pairAt(use, pixel, operation)));
+  const shift = PIXELS * operation.strides[1];
+  const same = (a: Pair, b: Pair, columns: number): boolean =>
+    a.of === b.of && a.row === b.row && a.column + columns === b.column;
+  return all.filter(
+    (pair, index) => all.some((other) => same(pair, other, shift)) && all.findIndex((p) => same(p, pair, 0)) === index,
+  );
+}
+
+function emitCopies(f: FunctionBuilder, to: readonly Local[], from: readonly Local[]): void {
+  to.forEach((local, index) => f.get(from[index]!).set(local));
+}
+
+function emitStep(f: FunctionBuilder, { operation, input, output }: Depthwise, row: Row): void {
+  for (const start of row.rows)
+    f.get(start)
+      .i32(PIXELS * operation.strides[1] * input.channelStride)
+      .op('i32.add')
+      .set(start);
+  f.get(row.to)
+    .i32(PIXELS * output.channelStride)
+    .op('i32.add')
+    .set(row.to);
+}
+
+function emitTile(
+  f: FunctionBuilder,
+  depthwise: Depthwise,
+  row: Row,
+  { pixels, pairs }: { readonly pixels: number; readonly pairs: Pairs },
+): void {
+  const { operation, output, place } = depthwise;
+  const { block, requantizer } = row;
+  const sums = Array.from({ length: pixels }, () => f.locals('v', VECTORS));
+  const begun = new Set<number>();
+  const weights = f.locals('v', VECTORS);
+  usesOf(operation).forEach((use, index) => {
+    emitLoads(f, weights, block.weights, index * CHANNELS * 4);
+    for (const pixel of pixelsOf(use, pixels)) {
+      const factors = pairs.get(pairAt(use, pixel, operation));
+      sums[pixel]!.forEach((sum, vector) => {
+        f.get(begun.has(pixel) ? sum : block.bias[vector]!);
+        f.get(factors[vector]!).get(weights[vector]!).op('i32x4.dot_i16x8_s').op('i32x4.add').set(sum);
       });
-      f.set(sum);
-    });
-    emitScale(f, sums, block.multipliers, requantizer);
-    return sums;
-  }).flat();
+      begun.add(pixel);
+    }
+  });
+  const accs = sums.flat();
+  emitScale(f, accs, block.multipliers, requantizer);
   emitQuarters(f, accs, requantizer, {
     scratch: { at: depthwise.parameters.scratch, offset: depthwise.scratch },
     target: (pixel) => {
-      f.get(tile.to);
+      f.get(row.to);
       return place.address(operation.output) + pixel * output.channelStride;
     },
   });

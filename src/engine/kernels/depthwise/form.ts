@@ -23,14 +23,15 @@ export interface Depthwise {
 }
 
 /** The two taps of a pair by their place in the filter; undefined meets a weight of 0. */
-export type Term = readonly [number, number | undefined];
+export type Term = readonly [number | undefined, number | undefined];
 
 /** One way to compute it. Weights are packed as [channels / block][terms][block][2] int16. */
 export interface DepthwiseForm {
+  readonly name: string;
   /** Channels of a block. */
   readonly channels: number;
   readonly reads: 'input' | 'padded input';
   scratchBytes(layouts: Pick<Depthwise, 'input'>): number;
-  terms(kernel: readonly [number, number]): readonly Term[];
+  terms(operation: ConvOperation): readonly Term[];
   emit(f: FunctionBuilder, depthwise: Depthwise): void;
 }

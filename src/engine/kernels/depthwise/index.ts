@@ -2,7 +2,7 @@ import type { ConvOperation } from '../../../graph/index.ts';
 import { stepFunction, type KernelPlanner } from '../../plan/step.ts';
 import { emitPaddedInput, paddedInput } from '../paddedInput.ts';
 import { bytesOf, roundingOf } from '../requantize.ts';
-import { columns3x3 } from './columns.ts';
+import { columns } from './columns.ts';
 import type { DepthwiseForm } from './form.ts';
 import { tapPairs } from './taps.ts';
 
@@ -25,7 +25,7 @@ export const planDepthwise: KernelPlanner = (operation, context) => {
   return {
     runs: 'wasm',
     operation,
-    kernel: `conv.depthwise${kernelH}x${kernelW}`,
+    kernel: `conv.depthwise${kernelH}x${kernelW}.${form.name}`,
     macs: output.height * output.width * weights.data.length,
     constants: packDepthwise(operation, form, output.channelStride, from.zeroPoint),
     scratchBytes: paddedBytes + form.scratchBytes({ input }),
@@ -51,39 +51,40 @@ export const planDepthwise: KernelPlanner = (operation, context) => {
   };
 };
 
-/** Each tile that reads padding left or right has code of its own: there must be few. */
+/** `columns` writes a tile's products out, and again for each tile that reads padding: there must be few of both. */
+const LARGEST_FILTER = 7;
 const MOST_PADDING = 8;
 
 function formOf({ weights, pads }: ConvOperation): DepthwiseForm {
-  const [, , kernelH, kernelW] = weights.shape;
-  return kernelH === 3 && kernelW === 3 && Math.max(...pads) <= MOST_PADDING ? columns3x3 : tapPairs;
+  const [, , kernelH = 1, kernelW = 1] = weights.shape;
+  return Math.max(kernelH, kernelW) <= LARGEST_FILTER && Math.max(...pads) <= MOST_PADDING ? columns : tapPairs;
 }
 
 /** Weights in the order of the form, then bias and multipliers of every stored channel. */
 function packDepthwise(
-  { weights }: ConvOperation,
+  operation: ConvOperation,
   form: DepthwiseForm,
   stride: number,
   inputZeroPoint: number,
 ): Uint8Array[] {
+  const { weights } = operation;
   const [channels = 1, , kernelH = 1, kernelW = 1] = weights.shape;
   const taps = kernelH * kernelW;
-  const terms = form.terms([kernelH, kernelW]);
+  const terms = form.terms(operation);
   const packed = new Int16Array(stride * terms.length * 2);
   const bias = new Int32Array(stride);
   const multipliers = new Float32Array(stride);
   for (let c = 0; c < channels; c++) {
     const inBlock = c % form.channels;
     const block = (c - inBlock) * terms.length * 2;
-    let sum = 0;
+    const weightOf = (tap: number): number => weights.data[c * taps + tap]! - weights.zeroPoints[c]!;
     terms.forEach((pair, term) =>
       pair.forEach((tap, side) => {
-        if (tap === undefined) return;
-        const weight = weights.data[c * taps + tap]! - weights.zeroPoints[c]!;
-        sum += weight;
-        packed[block + (term * form.channels + inBlock) * 2 + side] = weight;
+        if (tap !== undefined) packed[block + (term * form.channels + inBlock) * 2 + side] = weightOf(tap);
       }),
     );
+    let sum = 0;
+    for (let tap = 0; tap < taps; tap++) sum += weightOf(tap);
     bias[c] = weights.bias[c]! - inputZeroPoint * sum;
     multipliers[c] = weights.multipliers[c]!;
   }

@@ -24,10 +24,12 @@ const INTERLEAVE_HIGH = INTERLEAVE_LOW.map((lane) => lane + 8);
  *   x_b  b0 b1 … b15 ┘             · wa0 wb0 wa1 wb1 … → i32x4.dot_i16x8_s: one sum a channel
  */
 export const tapPairs: DepthwiseForm = {
+  name: 'taps',
   channels: CHANNEL_BLOCK,
   reads: 'padded input',
   scratchBytes: () => rowsScratchBytes(2),
-  terms: ([kernelH, kernelW]) => {
+  terms: ({ weights }) => {
+    const [, , kernelH = 1, kernelW = 1] = weights.shape;
     const taps = kernelH * kernelW;
     return Array.from({ length: Math.ceil(taps / 2) }, (_, pair): Term => {
       return [pair * 2, pair * 2 + 1 < taps ? pair * 2 + 1 : undefined];
