@@ -3,6 +3,7 @@ import { convTransposeSuite } from './convTranspose.ts';
 import { convertSuites } from './convert.ts';
 import { binarySuite, tableSuite } from './elementwise.ts';
 import { floatElementwiseSuites } from './float/elementwise.ts';
+import { floatPoolSuites } from './float/pools.ts';
 import { floatProductSuites } from './float/products.ts';
 import { fullyConnectedSuite } from './fullyConnected.ts';
 import { moveSuites } from './move.ts';
@@ -22,5 +23,6 @@ export const suites: readonly Suite[] = [
   ...convertSuites,
   ...floatElementwiseSuites,
   ...floatProductSuites,
+  ...floatPoolSuites,
   networkSuite,
 ];

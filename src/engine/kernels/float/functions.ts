@@ -3,6 +3,7 @@ import { numberAttribute } from '../../../graph/index.ts';
 import type { Tensor } from '../../../tensor/index.ts';
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
 import { emitExp } from './exp.ts';
+import { emitNarrowed, emitWidened } from './vectors.ts';
 
 /** f32x4 → f32x4: reads a local, leaves the result on the stack. */
 export type VectorFunction = (x: Local) => void;
@@ -61,25 +62,21 @@ function leakyRelu(alpha: number): MakeFunction {
   };
 }
 
-const UPPER_HALF = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
-const LOWER_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
-
 /** A function computed in float64 and rounded once, on both halves of a vector. */
 function inFloat64(make: (f: FunctionBuilder) => VectorFunction): MakeFunction {
   return (f) => {
     const compute = make(f);
-    const [half, low] = f.locals('v', 2) as [Local, Local];
-    const round = (): void => {
-      f.op('f64x2.promote_low_f32x4').set(half);
-      compute(half);
-      f.op('f32x4.demote_f64x2_zero');
-    };
+    const [low, high] = f.locals('v', 2) as [Local, Local];
     return (x) => {
-      f.get(x);
-      round();
-      f.set(low).get(low).get(x).get(x).shuffle(UPPER_HALF);
-      round();
-      f.shuffle(LOWER_HALVES);
+      emitWidened(f, x, 1);
+      f.set(high);
+      emitWidened(f, x, 0);
+      f.set(low);
+      for (const half of [low, high]) {
+        compute(half);
+        f.set(half);
+      }
+      emitNarrowed(f, [low, high]);
     };
   };
 }
