@@ -173,7 +173,7 @@ class NetworkBuilder {
     for (const name of ['logits', 'scores'])
       this.values[name] = { kind: 'float', dtype: 'float32', shape: [1, classes] };
     this.kernels['classes'] = (dot) => new RegExp(String.raw`^fullyConnected\.gemm\d+x\d+\.${dot}\b`);
-    this.kernels['softmax'] = () => /^reference\.float$/;
+    this.kernels['softmax'] = () => /^float\.softmax$/;
     return 'scores';
   }
 }
