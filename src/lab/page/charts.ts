@@ -33,20 +33,24 @@ export interface Axis {
   readonly to: number;
   readonly ticks: readonly number[];
   readonly label: (value: number) => string;
+  /** Equal ratios are equally far apart. */
+  readonly logarithmic?: boolean;
 }
 
-export const plane = { width: 760, height: 230, left: 52, right: 14, top: 12, bottom: 34 };
+export const plane = { width: 760, height: 230, left: 52, right: 26, top: 12, bottom: 34 };
 
 export function xOf(axis: Axis, value: number): number {
-  return round(
-    plane.left + ((value - axis.from) / (axis.to - axis.from || 1)) * (plane.width - plane.left - plane.right),
-  );
+  return round(plane.left + shareOf(axis, value) * (plane.width - plane.left - plane.right));
 }
 
 export function yOf(axis: Axis, value: number): number {
-  return round(
-    plane.top + ((axis.to - value) / (axis.to - axis.from || 1)) * (plane.height - plane.top - plane.bottom),
-  );
+  return round(plane.top + (1 - shareOf(axis, value)) * (plane.height - plane.top - plane.bottom));
+}
+
+/** Where a value lies between the ends of an axis, 0..1. */
+function shareOf({ from, to, logarithmic = false }: Axis, value: number): number {
+  if (logarithmic) return Math.log(value / from) / (Math.log(to / from) || 1);
+  return (value - from) / (to - from || 1);
 }
 
 /** An axis from round numbers around the values, with about `count` of them marked. */
@@ -61,7 +65,23 @@ export function axisOf(values: readonly number[], label: (value: number) => stri
   return { from: first * step, to: last * step, ticks, label };
 }
 
-/** @param titles  of the x axis, below it, and of the y axis, above it */
+/** Values above 0 that lie further apart than this factor are drawn by ratio. */
+const WIDE = 8;
+
+/** An axis for values above 0: by ratio from 1, 2 or 5 times a power of ten where they lie far apart. */
+export function ratioAxisOf(values: readonly number[], label: (value: number) => string): Axis {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  if (low <= 0 || high / low < WIDE) return axisOf(values, label);
+  const first = Math.floor(Math.log10(low));
+  const steps = Array.from({ length: Math.ceil(Math.log10(high)) - first + 2 }, (_, i) => first + i).flatMap((power) =>
+    [1, 2, 5].map((factor) => Number((factor * 10 ** power).toPrecision(1))),
+  );
+  const from = Math.max(...steps.filter((step) => step <= low));
+  const to = Math.min(...steps.filter((step) => step >= high));
+  return { from, to, ticks: steps.filter((step) => step >= from && step <= to), label, logarithmic: true };
+}
+
+/** A frame with grid lines and numbers; `content` is drawn in its plane. */
 export function chart(
   label: string,
   { x, y }: { readonly x?: Axis; readonly y: Axis },

@@ -1,6 +1,6 @@
 import type { Report } from '../report.ts';
 import type { SearchCandidate, SearchFigures } from '../search/searchReport.ts';
-import { axisOf, chart, plane, shareBar, sqnrBar, xOf, yOf } from './charts.ts';
+import { axisOf, chart, plane, ratioAxisOf, shareBar, sqnrBar, xOf, yOf } from './charts.ts';
 import { byteCount, decibels, grouped, ms, NONE, percent } from './format.ts';
 import { html, table, type Markup } from './markup.ts';
 
@@ -55,7 +55,7 @@ function paretoChart({ candidates, chosen }: Search): Markup | undefined {
     return value === undefined ? [] : [{ candidate, value, i }];
   });
   if (points.length < 2) return undefined;
-  const x = axisOf(
+  const x = ratioAxisOf(
     points.map(({ candidate }) => candidate.p50Ms),
     (value) => `${Number(value.toPrecision(4))} ms`,
   );
@@ -70,24 +70,37 @@ function paretoChart({ candidates, chosen }: Search): Markup | undefined {
   return html`<figure>
     ${chart(`${measure.name} against latency`, { x, y }, [
       html`<path class="line" d="M${front.join('L')}" />`,
-      points.map(
-        ({ candidate, value, i }) =>
-          html`<circle
-            class="${i === chosen ? 'dot chosen' : candidate.pareto ? 'dot' : 'dot beaten'}"
-            cx="${xOf(x, candidate.p50Ms)}"
-            cy="${yOf(y, value)}"
-            r="${i === chosen ? 7 : 4.5}"
-          >
-            <title>${candidate.title}: ${measure.label(value)}, ${ms(candidate.p50Ms)}</title>
-          </circle>`,
-      ),
-      html`<text x="${plane.width - plane.right}" y="${plane.top - 2}" text-anchor="end">up: ${measure.name}</text>`,
+      // The chosen one lies on top.
+      points
+        .toSorted((a, b) => Number(a.i === chosen) - Number(b.i === chosen))
+        .map(
+          ({ candidate, value, i }) =>
+            html`<circle
+              class="${i === chosen ? 'dot chosen' : candidate.pareto ? 'dot' : 'dot beaten'}"
+              cx="${xOf(x, candidate.p50Ms)}"
+              cy="${yOf(y, value)}"
+              r="${i === chosen ? 7 : 4.5}"
+            >
+              <title>${candidate.title}: ${measure.label(value)}, ${ms(candidate.p50Ms)}</title>
+            </circle>`,
+        ),
+      points
+        .filter(({ candidate, i }) => i === chosen || candidate.pareto)
+        .map(({ candidate, value }) => nameOf(candidate.title, xOf(x, candidate.p50Ms), yOf(y, value))),
     ])}
     <figcaption>
       ${measure.name} against the latency of one inference. The line joins what nothing else beats in both; the filled
       point is what was chosen.
     </figcaption>
   </figure>`;
+}
+
+/** The name of a point, on the side where there is room. */
+function nameOf(title: string, x: number, y: number): Markup {
+  const left = x > plane.width / 2;
+  return html`<text x="${left ? x - 11 : x + 11}" y="${y + 4}" text-anchor="${left ? 'end' : 'start'}">
+    ${title.length > 40 ? `${title.slice(0, 39)}…` : title}
+  </text>`;
 }
 
 function candidateTable({ candidates, chosen }: Search): Markup {
