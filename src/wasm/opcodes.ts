@@ -177,6 +177,7 @@ export const opcodes = {
   'f64x2.sub': simd(0xf1, 'vv>v'),
   'f64x2.mul': simd(0xf2, 'vv>v'),
   'f64x2.div': simd(0xf3, 'vv>v'),
+  'f64x2.max': simd(0xf5, 'vv>v'),
   'f64x2.pmin': simd(0xf6, 'vv>v'),
   'f64x2.pmax': simd(0xf7, 'vv>v'),
   'f64x2.convert_low_i32x4_s': simd(0xfe, 'v>v'),

@@ -3,6 +3,7 @@ import { convTransposeSuite } from './convTranspose.ts';
 import { convertSuites } from './convert.ts';
 import { binarySuite, tableSuite } from './elementwise.ts';
 import { floatElementwiseSuites } from './float/elementwise.ts';
+import { floatNormalizationSuites } from './float/normalizations.ts';
 import { floatPoolSuites } from './float/pools.ts';
 import { floatProductSuites } from './float/products.ts';
 import { fullyConnectedSuite } from './fullyConnected.ts';
@@ -24,5 +25,6 @@ export const suites: readonly Suite[] = [
   ...floatElementwiseSuites,
   ...floatProductSuites,
   ...floatPoolSuites,
+  ...floatNormalizationSuites,
   networkSuite,
 ];

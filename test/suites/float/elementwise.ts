@@ -16,7 +16,21 @@ const scalar = (value: number) => tensor('float32', [], Float32Array.of(value));
 
 const unary: fc.Arbitrary<(shape: readonly number[]) => FloatNode> = fc.oneof(
   fc
-    .constantFrom('Relu', 'Abs', 'Neg', 'Sqrt', 'Floor', 'Ceil', 'Exp', 'Sigmoid', 'Tanh', 'Elu', 'HardSwish')
+    .constantFrom(
+      'Relu',
+      'Abs',
+      'Neg',
+      'Sqrt',
+      'Floor',
+      'Ceil',
+      'Exp',
+      'Sigmoid',
+      'Tanh',
+      'Elu',
+      'HardSwish',
+      'Log',
+      'Softplus',
+    )
     .map((opType) => (shape: readonly number[]) => ({ opType, inputs: [shape] })),
   fc
     .tuple(fc.constantFrom('LeakyRelu', 'HardSigmoid', 'Elu'), fc.constantFrom(0.1, 0.01, 0.3, -0.5))

@@ -3,6 +3,7 @@ import { numberAttribute } from '../../../graph/index.ts';
 import type { Tensor } from '../../../tensor/index.ts';
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
 import { emitExp } from './exp.ts';
+import { emitLog } from './log.ts';
 import { emitNarrowed, emitWidened } from './vectors.ts';
 
 /** f32x4 → f32x4: reads a local, leaves the result on the stack. */
@@ -119,6 +120,22 @@ const tanh: MakeFunction = inFloat64((f) => {
   };
 });
 
+/** max(x, 0) + ln(1 + e^−|x|). */
+const softplus: MakeFunction = inFloat64((f) => {
+  const [exp, log] = [emitExp(f), emitLog(f)];
+  const [one, zero] = [splat64(f, 1), splat64(f, 0)];
+  const argument = f.local('v');
+  return (x) => {
+    // Math.max(x, 0): NaN stays, and −0 becomes 0
+    f.get(x).get(zero).op('f64x2.max');
+    f.get(x).op('f64x2.abs').op('f64x2.neg').set(argument);
+    exp(argument);
+    f.get(one).op('f64x2.add').set(argument);
+    log(argument);
+    f.op('f64x2.add');
+  };
+});
+
 const elu = (alpha: number): MakeFunction =>
   inFloat64((f) => {
     const exp = emitExp(f);
@@ -146,6 +163,8 @@ const makers: Readonly<Record<string, (node: Node) => MakeFunction>> = {
   Floor: () => plain('f32x4.floor'),
   Ceil: () => plain('f32x4.ceil'),
   Exp: () => inFloat64(emitExp),
+  Log: () => inFloat64(emitLog),
+  Softplus: () => softplus,
   Sigmoid: () => sigmoid,
   Tanh: () => tanh,
   Elu: (node) => elu(Math.fround(numberAttribute(node, 'alpha', 1))),

@@ -4,8 +4,7 @@ import { stepFunction, type PlanContext } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
 import { splat64 } from './functions.ts';
 import { imageOf, type FloatImage } from './image.ts';
-import type { FloatPlanner } from './planner.ts';
-import { isFloat32 } from './planner.ts';
+import { isFloat32, type FloatPlanner } from './planner.ts';
 import { emitAddWide, emitNarrowed, LANES } from './vectors.ts';
 
 /** Channels of a unit, as vectors. */
@@ -77,10 +76,11 @@ function reducesPixels(node: Node, { graph }: PlanContext): boolean {
 }
 
 interface Emitted {
-  start(): void;
-  /** @param load pushes one vector of a pixel's channels */
-  take(load: (vector: number) => void): void;
-  finish(store: (vector: { readonly index: number; readonly result: Local }) => void): void;
+  readonly start: () => void;
+  /** `load` pushes one vector of a pixel's channels. */
+  readonly take: (load: (vector: number) => void) => void;
+  readonly finish: (store: (vector: { readonly index: number; readonly result: Local }) => void) => void;
+}) => void): void;
 }
 
 function emitReduction(f: FunctionBuilder, reduction: Reduction, vectors: number, image: FloatImage): Emitted {

@@ -3,6 +3,7 @@ import { planBinary } from './binary.ts';
 import { planConv } from './conv.ts';
 import { planGemm } from './gemm.ts';
 import { planGlobalPool } from './globalPool.ts';
+import { planBatchNormalization, planLrn } from './normalization.ts';
 import { planPool } from './pool.ts';
 import type { FloatPlanner } from './planner.ts';
 import { planSoftmax } from './softmax.ts';
@@ -17,6 +18,8 @@ const planners: readonly FloatPlanner[] = [
   planPool,
   planGlobalPool,
   planSoftmax,
+  planBatchNormalization,
+  planLrn,
 ];
 
 /** Float nodes with the bits of the reference: one lane an element, every sum in the reference's order. */

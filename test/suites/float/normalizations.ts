@@ -1,0 +1,44 @@
+import fc from 'fast-check';
+import { seededRandom } from '../../../src/base/index.ts';
+import { tensor } from '../../../src/tensor/index.ts';
+import { upTo, type Problem, type Suite } from '../problem.ts';
+import { floatCommon } from './elementwise.ts';
+import { constantOf, floatProblem } from './node.ts';
+
+const images = fc.tuple(upTo(37), upTo(5), upTo(5)).map((sizes) => [1, ...sizes] as const);
+
+const batchNormalizations = fc.tuple(images, floatCommon).map(([shape, common]): Problem => {
+  const random = seededRandom(common.seed + 1);
+  const [, channels = 1] = shape;
+  const statistics = [0, 1, 2].map(() => constantOf([channels], random));
+  const variance = tensor(
+    'float32',
+    [channels],
+    Float32Array.from({ length: channels }, () => random() * 4),
+  );
+  return floatProblem({ opType: 'BatchNormalization', inputs: [shape, ...statistics, variance] }, common, {
+    kernel: /^float\.batchnormalization$/,
+  });
+});
+
+const responses = fc
+  .tuple(
+    images,
+    upTo(7),
+    fc.constantFrom(1e-4, 0.5),
+    fc.constantFrom(0.75, 0.5, 0.3),
+    fc.constantFrom(1, 2),
+    floatCommon,
+  )
+  .map(([shape, size, alpha, beta, bias, common]): Problem => {
+    const attributes = { size, alpha, beta, bias };
+    return floatProblem({ opType: 'LRN', attributes, inputs: [shape] }, common, {
+      kernel: /^float\.lrn$/,
+      specials: 'with specials',
+    });
+  });
+
+export const floatNormalizationSuites: readonly Suite[] = [
+  { name: 'float batch normalization', problems: batchNormalizations, runs: 15 },
+  { name: 'float local response normalization', problems: responses, runs: 20 },
+];
