@@ -86,14 +86,44 @@ describe.skipIf(executablePath === undefined)('the page in a browser', () => {
     expect(problems).toEqual([]);
   });
 
-  it('shows the report without help from elsewhere, in a narrow window and in the dark', async () => {
+  const report = (): string => `${service.url}/v1/models/digits/versions/2/report.html`;
+  const overflow = (page: Page): Promise<unknown> =>
+    page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
+
+  it('shows the report without help from elsewhere: every section, and from a box of the graph to its layer', async () => {
     const { page, problems } = await openPage(browser, service.url);
-    await page.emulateMedia({ colorScheme: 'dark' });
-    await page.setViewportSize({ width: 360, height: 740 });
-    await page.goto(`${service.url}/v1/models/digits/versions/2/report.html`);
+    await page.goto(report());
     expect(await page.locator('h1').first().textContent()).toContain('digits');
-    const overflow = await page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
-    expect(overflow).toBeLessThanOrEqual(0);
+    const ids = ['comparison', 'agreement', 'worst', 'network', 'layers', 'times', 'reproduce'];
+    for (const id of ids) expect(await page.locator(`section#${id}`).count(), id).toBe(1);
+    const links = await page.locator('nav a').count();
+    expect(links).toBe(await page.locator('main > section[id]').count());
+
+    const detail = page.locator('#layer-2');
+    expect(await detail.isVisible()).toBe(false);
+    await page.locator('.piece a.node[href="#layer-2"]').click();
+    await detail.waitFor();
+    expect(await detail.locator('svg').count()).toBeGreaterThan(2);
+    const box = page.locator('.piece').first();
+    const normal = (await box.boundingBox())?.width ?? 0;
+    await page.locator('#zoom-small').check();
+    expect((await box.boundingBox())?.width ?? 0).toBeLessThan(normal);
+    // The page is sandboxed and has no script: what is blocked is the test's own waiting.
+    expect(problems.filter((problem) => !problem.includes('Blocked script execution'))).toEqual([]);
+  });
+
+  it.each(['light', 'dark'] as const)('fits into a narrow window, %s', async (colorScheme) => {
+    const { page, problems } = await openPage(browser, service.url);
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.goto(report());
+    expect(await overflow(page)).toBeLessThanOrEqual(0);
+    for (const summary of await page.locator('summary').all()) await summary.click();
+    expect(await overflow(page)).toBeLessThanOrEqual(0);
+    const ground = String(await page.evaluate('getComputedStyle(document.body).backgroundColor'));
+    const [red = 0] = (/\d+/.exec(ground) ?? []).map(Number);
+    if (colorScheme === 'dark') expect(red).toBeLessThan(64);
+    else expect(red).toBeGreaterThan(192);
     expect(problems).toEqual([]);
   });
 
