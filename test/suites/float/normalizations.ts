@@ -9,7 +9,7 @@ const images = fc.tuple(upTo(37), upTo(5), upTo(5)).map((sizes) => [1, ...sizes]
 
 const batchNormalizations = fc.tuple(images, floatCommon).map(([shape, common]): Problem => {
   const random = seededRandom(common.seed + 1);
-  const [, channels = 1] = shape;
+  const [, channels] = shape;
   const statistics = [0, 1, 2].map(() => constantOf([channels], random));
   const variance = tensor(
     'float32',

@@ -80,7 +80,6 @@ interface Emitted {
   /** `load` pushes one vector of a pixel's channels. */
   readonly take: (load: (vector: number) => void) => void;
   readonly finish: (store: (vector: { readonly index: number; readonly result: Local }) => void) => void;
-}) => void): void;
 }
 
 function emitReduction(f: FunctionBuilder, reduction: Reduction, vectors: number, image: FloatImage): Emitted {

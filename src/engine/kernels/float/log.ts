@@ -29,9 +29,9 @@ export function emitLog(f: FunctionBuilder): (x: Local) => void {
     f.v128(bitsOf(high, low)).set(local);
     return local;
   };
-  const [zero, one, two, half, root, infinity] = [0, 1, 2, 0.5, Math.SQRT2, Infinity].map(constant) as Local[];
-  const [normal, scale, shift, bias] = [SMALLEST_NORMAL, 2 ** 54, 54, 1023].map(constant) as Local[];
-  const [high, low, nan, minus] = [LN2.high, LN2.low, NaN, -Infinity].map(constant) as Local[];
+  const [zero, one, two, half, root, infinity] = [0, 1, 2, 0.5, Math.SQRT2, Infinity].map(constant);
+  const [normal, scale, shift, bias] = [SMALLEST_NORMAL, 2 ** 54, 54, 1023].map(constant);
+  const [high, low, nan, minus] = [LN2.high, LN2.low, NaN, -Infinity].map(constant);
   const series = Array.from({ length: 12 }, (_, index) => constant(1 / (23 - 2 * index)));
   const [fraction, ones] = [bits(0x000fffff, 0xffffffff), bits(0x3ff00000, 0)];
   const [held, small, m, e, above, s, square, sum] = f.locals('v', 8) as Local[] & { length: 8 };
