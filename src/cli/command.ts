@@ -55,11 +55,24 @@ export function readPositionals(positionals: readonly string[], names: readonly 
   return names.map((_, index) => positionals[index]);
 }
 
+/** Gives an option whose value may be absent one: `--name` becomes `--name=`, `--name 5` stays. */
+export function withOptionalNumber(args: readonly string[], name: string): readonly string[] {
+  return args.map((arg, at) => (arg === `--${name}` && !/^\d+$/.test(args[at + 1] ?? '') ? `${arg}=` : arg));
+}
+
 /** A whole number in [low, high]. */
 export function readInteger(name: string, text: string, range: { low: number; high: number }): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < range.low || value > range.high)
     throw new UsageError(`--${name} is '${text}'; allowed: a whole number from ${range.low} to ${range.high}.`);
+  return value;
+}
+
+/** A number in [low, high]. */
+export function readNumber(name: string, text: string, range: { low: number; high: number }): number {
+  const value = text.trim() === '' ? NaN : Number(text);
+  if (!(value >= range.low && value <= range.high))
+    throw new UsageError(`--${name} is '${text}'; allowed: a number from ${range.low} to ${range.high}.`);
   return value;
 }
 

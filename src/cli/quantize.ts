@@ -2,18 +2,22 @@ import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { openDataset, type Dataset } from '../data/index.ts';
 import { quantizeModel } from '../lab/index.ts';
-import { recipeSchema } from '../quant/index.ts';
+import { recipeSchema, type Recipe } from '../quant/index.ts';
 import {
   commonOptions,
   exitCodes,
   readArguments,
   readChoice,
+  readInteger,
+  readNumber,
   readPositionals,
   UsageError,
+  withOptionalNumber,
   type Command,
   type CommandContext,
 } from './command.ts';
 import { floatExecutorNames, openFloatExecutor } from './executors.ts';
+import { Interrupt } from './interrupt.ts';
 import { loadNetwork, readJsonFile, readPreprocessing } from './network.ts';
 import { reportWriterFor } from './reportFile.ts';
 import { reportTable } from './reportTable.ts';
@@ -27,6 +31,9 @@ in use; only a weight-only recipe does without. Without --evaluation, 20 % of it
   -o, --output file        where to write; <model>.int8.onnx if absent
   --evaluation dataset     labelled images to measure accuracy on; unlabelled ones measure agreement
   --recipe r.json          how to quantize; {} is the default recipe
+  --search [seconds]       look for a better recipe than that one, 300 s if no number follows; Ctrl-C ends the search with
+                           the best so far
+  --budget points          largest loss of top-1 that is wanted (per cent of changed answers without labels); 2 if absent
   --preprocessing p.json   how an image becomes the network's input; without it what the file's metadata says
   --report file            the report: .json, or .html to read
   --executor name          what runs the float network: onnxruntime where it is installed, else reference
@@ -39,6 +46,8 @@ const options = {
   output: { type: 'string', short: 'o' },
   evaluation: { type: 'string' },
   recipe: { type: 'string' },
+  search: { type: 'string' },
+  budget: { type: 'string' },
   preprocessing: { type: 'string' },
   report: { type: 'string' },
   executor: { type: 'string' },
@@ -62,10 +71,33 @@ async function checkFolderOf(path: string): Promise<void> {
   if (found?.isDirectory() !== true) throw new UsageError(`Cannot write '${path}': there is no such folder.`);
 }
 
+interface Values {
+  readonly output?: string;
+  readonly evaluation?: string;
+  readonly recipe?: string;
+  /** Empty: as long as the recipe says. */
+  readonly search?: string;
+  readonly budget?: string;
+  readonly preprocessing?: string;
+  readonly report?: string;
+  readonly executor?: string;
+}
+
+/** The recipe file with what the command line says of it. */
+async function readRecipe({ recipe: path, search, budget }: Values): Promise<Recipe> {
+  const recipe = path === undefined ? recipeSchema.parse({}) : await readJsonFile(path, recipeSchema);
+  const seconds = search ? { seconds: readInteger('search', search, { low: 10, high: 86_400 }) } : {};
+  return recipeSchema.parse({
+    ...recipe,
+    ...(budget === undefined ? {} : { accuracyBudget: readNumber('budget', budget, { low: 0, high: 100 }) }),
+    ...(search === undefined ? {} : { search: { ...recipe.search, ...seconds } }),
+  });
+}
+
 async function quantize(
   modelPath: string,
   calibrationPath: string | undefined,
-  values: Partial<Record<'output' | 'evaluation' | 'recipe' | 'preprocessing' | 'report' | 'executor', string>>,
+  values: Values,
   { terminal, signal }: CommandContext,
 ) {
   const began = performance.now();
@@ -76,7 +108,8 @@ async function quantize(
   const executor = await openFloatExecutor(
     values.executor === undefined ? undefined : readChoice('executor', values.executor, floatExecutorNames),
   );
-  const recipe = values.recipe === undefined ? recipeSchema.parse({}) : await readJsonFile(values.recipe, recipeSchema);
+  const recipe = await readRecipe(values);
+  const interrupt = new Interrupt(signal);
   const network = await loadNetwork(modelPath);
   const preprocessing =
     values.preprocessing === undefined ? network.preprocessing : await readPreprocessing(values.preprocessing);
@@ -97,8 +130,12 @@ async function quantize(
       labels: network.labels,
       recipe,
       executor,
-      onProgress: ({ stage, done, total }) => terminal.progress(stage, done, total),
-      signal,
+      onProgress: ({ stage, done, total }) => {
+        interrupt.stage = stage;
+        terminal.progress(stage, done, total);
+      },
+      signal: interrupt.cancel,
+      finish: interrupt.finish,
     });
     await writeWhole(output, onnx);
     if (values.report !== undefined && writeReport) await writeWhole(values.report, writeReport(report));
@@ -116,7 +153,7 @@ export const quantizeCommand: Command = {
   summary: 'make an int8 network of a float one',
   help,
   async run(args, context) {
-    const { values, positionals } = readArguments(args, options);
+    const { values, positionals } = readArguments(withOptionalNumber(args, 'search'), options);
     const [modelPath = '', calibrationPath] = readPositionals(positionals, ['model.onnx', 'calibration?']);
     const result = await quantize(modelPath, calibrationPath, values, context);
     const { output, sizeBytes, durationMs, peakRssBytes, report } = result;

@@ -3,7 +3,7 @@ import { formatBytes, formatMs, formatShare, formatTable } from './text.ts';
 
 /** Before and after, and the verdict in words. */
 export function reportTable(report: Report): string {
-  const { size, accuracy, latency, paired, verdict } = report;
+  const { size, accuracy, latency, paired, verdict, search } = report;
   const rows: (readonly string[])[] = [
     ['', 'fp32', 'int8', ''],
     ['size', formatBytes(size.fp32Bytes), formatBytes(size.int8Bytes), `${size.ratio.toFixed(2)}x smaller`],
@@ -33,6 +33,30 @@ export function reportTable(report: Report): string {
   const lines = [formatTable(rows), '', verdict.headline];
   if (paired)
     lines.push(`Both give the same answer on ${formatShare(paired.agreement)} of ${paired.samples} evaluation images.`);
+  if (search) lines.push('', searchTable(search), '');
   lines.push(...report.warnings.map((warning) => `Note: ${warning}`));
   return lines.join('\n');
+}
+
+/** The candidates that are worth a choice: those on the Pareto front, the given recipe and the one in the file. */
+function searchTable({ candidates, chosen, spentSeconds, selection }: NonNullable<Report['search']>): string {
+  const level = ({ top1, agreement, sqnrDb }: (typeof candidates)[number]): string => {
+    if (top1 !== undefined) return formatShare(top1);
+    return agreement === undefined ? `${sqnrDb?.toFixed(1) ?? '∞'} dB` : formatShare(agreement);
+  };
+  const [first] = candidates;
+  const unit = first?.top1 !== undefined ? 'top-1' : first?.agreement !== undefined ? 'agreement' : 'SQNR';
+  const rows = candidates
+    .map((candidate, index) => ({ ...candidate, index }))
+    .filter(({ pareto, index }) => pareto || index === 0 || index === chosen)
+    .map((candidate) => [
+      candidate.index === chosen ? `${candidate.title} (in the file)` : candidate.title,
+      level(candidate),
+      formatMs(candidate.p50Ms),
+      formatBytes(candidate.int8Bytes),
+    ]);
+  return (
+    `Search: ${candidates.length} recipes in ${spentSeconds.toFixed(0)} s, on ${selection.samples} samples that chose and prove nothing.\n` +
+    formatTable([['recipe', unit, 'latency, p50', 'size'], ...rows])
+  );
 }

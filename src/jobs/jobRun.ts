@@ -39,10 +39,15 @@ export class JobRun {
     return this.#claimed.job.id;
   }
 
+  /** A search has its own limit, which comes on top. */
+  get #timeoutMs(): number {
+    return this.#options.timeoutMs + 1_000 * (this.#claimed.job.spec.recipe.search?.seconds ?? 0);
+  }
+
   /** Never throws: whatever happens becomes the end of the job, or is left to the recovery of its lease. */
   async run(): Promise<void> {
     const renewal = setInterval(() => void this.check(), this.#options.leaseMs / 3);
-    const timeout = setTimeout(() => this.#stop('timeout'), this.#options.timeoutMs);
+    const timeout = setTimeout(() => this.#stop('timeout'), this.#timeoutMs);
     try {
       await this.#end(await this.#compute());
     } catch (error) {
@@ -90,8 +95,8 @@ export class JobRun {
       case 'timeout':
         await this.#claimed.fail({
           code: 'JOB_TIMEOUT',
-          detail: `The job ran longer than the allowed ${this.#options.timeoutMs} ms and was stopped.`,
-          params: { timeoutMs: this.#options.timeoutMs },
+          detail: `The job ran longer than the allowed ${this.#timeoutMs} ms and was stopped.`,
+          params: { timeoutMs: this.#timeoutMs },
         });
         return;
       default:

@@ -13,19 +13,29 @@ export async function growFloatLayers(
   start: Candidate,
   { layers, budget }: { readonly layers: readonly string[]; readonly budget: number },
 ): Promise<void> {
-  const holds = async (names: readonly string[]): Promise<boolean> => {
-    const title = `${names.length} ${names.length === 1 ? 'layer' : 'layers'} float`;
-    const { title: given } = start;
-    const recipe = withFloatLayers(start.recipe, names);
-    const { figures } = await bench.measure(start === bench.candidates[0] ? title : `${given} + ${title}`, recipe);
-    return withinBudget(figures, budget);
-  };
+  const holds = async (names: readonly string[]): Promise<boolean> =>
+    withinBudget((await measureFloat(bench, start, names)).figures, budget);
   const count = await fewest(layers.length, (enough) => holds(layers.slice(0, enough)));
   if (count !== undefined) await giveBack(layers.slice(0, count), holds);
 }
 
+/** Float layers that a met budget does not ask for: what the most sensitive ones would give and cost. */
+const SHOWN = [1, 2];
+
+/** Measures the most sensitive layers left float, for the list of accuracy against latency. */
+export async function showFloatLayers(bench: Workbench, start: Candidate, layers: readonly string[]): Promise<void> {
+  for (const count of SHOWN) if (count <= layers.length) await measureFloat(bench, start, layers.slice(0, count));
+}
+
+function measureFloat(bench: Workbench, start: Candidate, names: readonly string[]): Promise<Candidate> {
+  const title = names.length === 1 ? `'${names[0] ?? ''}' float` : `${names.length} layers float`;
+  const isGiven = start === bench.candidates[0];
+  return bench.measure(isGiven ? title : `${start.title} + ${title}`, withFloatLayers(start.recipe, names));
+}
+
 /** The least count up to `most` that holds, if it holds from some count on: doubling, then bisection. */
 export async function fewest(most: number, holds: (count: number) => Promise<boolean>): Promise<number | undefined> {
+  if (most === 0) return undefined;
   let [low, high] = [0, 1];
   while (!(await holds(Math.min(high, most)))) {
     if (high >= most) return undefined;

@@ -5,15 +5,21 @@ import { checkRecipe } from '../recipe.ts';
 import { describeSelection } from '../samples.ts';
 import { readChoosingSamples, readSpecimen, type ChoosingBatch } from './choosingSamples.ts';
 import { reportFigures } from './figures.ts';
-import { growFloatLayers } from './floatLayers.ts';
+import { growFloatLayers, showFloatLayers } from './floatLayers.ts';
 import { SearchLimits } from './limits.ts';
 import { chooseBest, paretoFront, withinBudget } from './ranking.ts';
 import type { SearchReport } from './searchReport.ts';
-import { measureSensitivity, mostSensitiveFirst, reportSensitivity, type Sensitivity } from './sensitivity.ts';
-import { measureVariants, mostAccurate, shortList } from './shortList.ts';
+import {
+  measureSensitivity,
+  mostSensitiveFirst,
+  quantizedLayers,
+  reportSensitivity,
+  type Sensitivity,
+} from './sensitivity.ts';
+import { measureVariants, shortList } from './shortList.ts';
 import { tryFloatWhereFaster } from './slowLayers.ts';
 import { variantsOf, type Variant } from './variants.ts';
-import { Workbench } from './workbench.ts';
+import { Workbench, type Candidate } from './workbench.ts';
 
 /** What a search prefers, before it is proved. */
 export interface SearchResult {
@@ -83,7 +89,7 @@ class RecipeSearch {
       await bench.measure('given recipe', this.#recipe);
       await this.#limits.within(() => this.#measureLayers(bench, few));
       await this.#limits.within(() => this.#measureVariants(bench, few));
-      await this.#limits.within(() => tryFloatWhereFaster(bench, mostAccurate(bench.candidates), specimen));
+      await this.#limits.within(() => tryFloatWhereFaster(bench, this.#best(bench), specimen));
       await this.#limits.within(() => this.#growFloatLayers(bench));
       this.#job.clock.at(this.#done, this.#done);
       return this.#result(bench);
@@ -106,6 +112,7 @@ class RecipeSearch {
     const job = bench.jobOf(this.#recipe);
     const ranges = await bench.calibrations.rangesOf(job);
     const { seconds } = present(this.#job.options.recipe.search, 'recipe.search');
+    this.#plan(quantizedLayers(job.network.prepared, this.#recipe).length);
     await measureSensitivity(job, {
       ranges,
       samples: few,
@@ -113,7 +120,6 @@ class RecipeSearch {
       isEnough: () => this.#limits.spentSeconds > SENSITIVITY_SHARE * seconds,
       onMeasured: (layer) => {
         this.#layers.push(layer);
-        this.#plan(1);
         this.#advance();
       },
     });
@@ -140,8 +146,13 @@ class RecipeSearch {
   async #growFloatLayers(bench: Workbench): Promise<void> {
     const budget = this.#recipe.accuracyBudget;
     const layers = mostSensitiveFirst(this.#layers).map(({ name }) => name);
-    if (layers.length === 0 || bench.candidates.some(({ figures }) => withinBudget(figures, budget))) return;
-    await growFloatLayers(bench, mostAccurate(bench.candidates), { layers, budget });
+    const start = this.#best(bench);
+    if (withinBudget(start.figures, budget)) await showFloatLayers(bench, start, layers);
+    else await growFloatLayers(bench, start, { layers, budget });
+  }
+
+  #best({ candidates }: Workbench): Candidate {
+    return present(candidates[chooseBest(candidates, this.#recipe.accuracyBudget)], 'a candidate');
   }
 
   #result({ candidates }: Workbench): SearchResult {

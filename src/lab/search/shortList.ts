@@ -41,8 +41,10 @@ export async function measureVariants(bench: Workbench, recipe: Recipe, variants
     singles.push({ variant, candidate: await bench.measure(title, changed) });
   }
   const [given] = bench.candidates;
+  const wins = ({ figures }: Candidate): boolean =>
+    given !== undefined && (compareFidelity(figures, given.figures) < 0 || compareAccuracy(figures, given.figures) < 0);
   const winners = singles
-    .filter(({ candidate }) => given !== undefined && compareFidelity(candidate.figures, given.figures) < 0)
+    .filter(({ candidate }) => wins(candidate))
     .sort((a, b) => compareFidelity(a.candidate.figures, b.candidate.figures));
   await addWinners(bench, recipe, winners);
 }
@@ -65,9 +67,4 @@ async function addWinners(
     kept = [...kept, variant];
     best = candidate;
   }
-}
-
-/** The most accurate so far. */
-export function mostAccurate(candidates: readonly Candidate[]): Candidate {
-  return candidates.reduce((best, one) => (compareAccuracy(one.figures, best.figures) < 0 ? one : best));
 }

@@ -1,11 +1,10 @@
 import type { NodeTiming } from '../../engine/index.ts';
 import type { TensorMap } from '../../tensor/index.ts';
+import { isClearlyFaster } from './ranking.ts';
 import { quantizedLayers, withFloatLayers } from './sensitivity.ts';
 import type { Candidate, Workbench } from './workbench.ts';
 
 const PROFILES = 20;
-/** int8 has to lose by more than this to be left: borders to float neighbours cost something too. */
-const MARGIN = 0.95;
 
 /**
  * Tries to leave those layers float that int8 does not make faster on this machine, by the profile of both forms. Layers whose
@@ -19,7 +18,7 @@ export async function tryFloatWhereFaster(bench: Workbench, start: Candidate, sp
   const floatTimes = await timesOf(bench, start, { floatLayers: layers, specimen });
   const faster = layers.filter((name) => {
     const [int8, float] = [times.get(name), floatTimes.get(name)];
-    return int8 !== undefined && float !== undefined && !isPlain(float.kernel) && float.ms < MARGIN * int8.ms;
+    return int8 !== undefined && float !== undefined && !isPlain(float.kernel) && isClearlyFaster(float.ms, int8.ms);
   });
   if (faster.length === 0) return;
   const title = `float where int8 is not faster (${faster.length})`;
