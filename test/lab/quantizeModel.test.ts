@@ -114,6 +114,33 @@ describe('the whole job', () => {
     const { report } = await run({ recipe, evaluation: harder });
     expect(report.warnings.join(' ')).toContain('simulated');
     expect(report.paired?.agreement).toBeLessThan(1);
+
+    // What they disagree on is shown, as the network saw it.
+    const shown = report.disagreements ?? [];
+    expect(shown).toHaveLength(Math.min(24, report.paired?.disagreements ?? 0));
+    for (const { fp32, int8, label, thumbnail } of shown) {
+      expect(fp32.class).not.toBe(int8.class);
+      expect(label?.name).toBeDefined();
+      expect(thumbnail).toMatch(/^data:image\/webp;base64,UklGR/);
+    }
+    const page = renderReport(JSON.parse(JSON.stringify(report)));
+    for (const { thumbnail = '' } of shown) expect(page).toContain(thumbnail);
+  });
+
+  it('says what folding did to the weights, what each layer reads, and what it takes', async () => {
+    const { report } = await run();
+    const layers = new Map(report.layers.map((layer) => [layer.output, layer]));
+    const inputs = report.layers.flatMap(({ reads = [] }) => reads.filter((name) => !layers.has(name)));
+    expect(new Set(inputs).size).toBe(1);
+    const conv = report.layers.find(({ opType }) => opType === 'Conv');
+    expect(conv?.weights?.channels?.count).toBe(8);
+    expect(conv?.weights?.channels?.folded.max).toHaveLength(8);
+    const { shares, start, width } = conv!.activation!.histogram!;
+    expect(shares.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 1);
+    expect(start + width * shares.length).toBeGreaterThan(start);
+    const names = report.latency.nodes?.map(({ name }) => name) ?? [];
+    if (report.engine.tier !== 'reference') expect(names).toContain(conv?.name);
+    for (const { int8 } of report.latency.nodes ?? []) expect(int8.p99Ms).toBeGreaterThanOrEqual(int8.p50Ms);
   });
 
   it('gives the same bytes for the same input', async () => {
