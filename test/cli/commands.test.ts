@@ -24,6 +24,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'octet-cli-'));
   await writeFile(at('calibration.zip'), zipDigits(await readDigits('training', { first: 0, count: 40 })));
   await writeFile(at('evaluation.zip'), zipDigits(await readDigits('test', { first: 200, count: 60 })));
+  await writeFile(at('search.json'), JSON.stringify({ search: { candidates: 2 } }));
   await writeFile(at('preprocessing.json'), JSON.stringify(digitsPreprocessing));
 });
 afterAll(async () => {
@@ -58,6 +59,19 @@ describe('octet quantize', () => {
     expect(page).not.toMatch(/(?:src|href)="https?:/);
   });
 
+  it('searches for a recipe within a budget', async () => {
+    const { code, stdout, stderr } = await octet([
+      ...['quantize', digitsModelPath, at('calibration.zip'), '--evaluation', at('evaluation.zip'), '--search', '10'],
+      ...['--recipe', at('search.json'), '--budget', '1', '--preprocessing', at('preprocessing.json')],
+      ...['-o', at('searched.onnx'), '--report', at('searched.json')],
+    ]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^Search: 2 recipes in \d+ s, on 20 samples/m);
+    const report = reportSchema.parse(JSON.parse(await readFile(at('searched.json'), 'utf8')));
+    expect(report.search).toMatchObject({ seconds: 10, ended: 'candidates' });
+    expect(report.recipe.accuracyBudget).toBe(1);
+  });
+
   it('refuses what it cannot do in one line and writes nothing', async () => {
     const cases: (readonly [args: readonly string[], said: RegExp, code: number])[] = [
       [[at('nothing.onnx'), at('calibration.zip')], /Cannot read .*nothing\.onnx' \(ENOENT\)/, 2],
@@ -70,6 +84,8 @@ describe('octet quantize', () => {
         2,
       ],
       [[digitsModelPath, at('calibration.zip'), '--executor', 'gpu'], /--executor is 'gpu'; allowed: /, 2],
+      [[digitsModelPath, at('calibration.zip'), '--search', '5'], /--search is '5'; allowed: .* 10 to 86400/, 2],
+      [[digitsModelPath, at('calibration.zip'), '--budget', 'low'], /--budget is 'low'; allowed: /, 2],
       [[digitsModelPath, at('calibration.zip'), '-o', digitsModelPath], /would overwrite the model/, 2],
       [[digitsModelPath, at('calibration.zip'), '--report', at('report.pdf')], /ends in \.json or \.html/, 2],
       [[digitsModelPath, at('calibration.zip'), '--report', at('no/report.html')], /there is no such folder/, 2],

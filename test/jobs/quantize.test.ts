@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digitsPreprocessing, readDigits, readDigitsModel, zipDigits } from '../../src/cli/sample/digits.ts';
 import { startWorkerProcess, type Incident, type WorkerProcess } from '../../src/jobs/index.ts';
+import { reportSchema } from '../../src/lab/index.ts';
 import { readModel } from '../../src/onnx/index.ts';
+import { recipeSchema } from '../../src/quant/index.ts';
 import { referenceExecutor } from '../../src/reference/index.ts';
 import type { JobSpec } from '../../src/store/index.ts';
 import { seededRandom } from '../../src/base/index.ts';
@@ -68,6 +70,23 @@ describe('the worker process with a real network', () => {
     const stages = new Set(events.map((event) => event.job.progress?.stage));
     expect(stages.has('calibrate') || stages.has('evaluate')).toBe(true);
     expect(incidents).toEqual([]);
+  });
+
+  it('searches for a recipe, says how far it is, and keeps what it found with the version', async () => {
+    const recipe = recipeSchema.parse({ search: { seconds: 60, candidates: 2 } });
+    const { id } = await service.queue.submit({ ...spec, recipe });
+    const { job, events } = await followUntil(service.queue, id, ended);
+    expect(job, JSON.stringify([job.problem, incidents])).toMatchObject({ state: 'succeeded' });
+    const searched = events.map((event) => event.job.progress).filter((progress) => progress?.stage === 'search');
+    expect(searched.length).toBeGreaterThan(0);
+    for (const progress of searched) expect(progress?.done).toBeLessThanOrEqual(progress?.total ?? 0);
+    const version = await service.store.metadata.version('digits', job.resultVersion ?? 0);
+    const report = reportSchema.parse(
+      JSON.parse(new TextDecoder().decode(await service.store.artifacts.read(version.reportSha256 ?? ''))),
+    );
+    expect(report.search).toMatchObject({ ended: 'candidates', seconds: 60 });
+    expect(report.search?.candidates).toHaveLength(2);
+    expect(report.recipe.search).toBeUndefined();
   });
 
   it('answers float inference with what the reference computes', async () => {
