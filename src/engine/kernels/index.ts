@@ -3,7 +3,7 @@ import type { KernelPlanner, PlanContext, Step } from '../plan/step.ts';
 import { planDequantize } from './convert/dequantize.ts';
 import { planQuantize } from './convert/quantize.ts';
 import { planDepthwise } from './depthwise/index.ts';
-import { planBinary } from './elementwise.ts';
+import { planBinary } from './elementwise/index.ts';
 import { planFloat } from './float/index.ts';
 import { planGemm } from './gemm/index.ts';
 import { planMove } from './move/index.ts';
