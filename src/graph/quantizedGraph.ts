@@ -16,6 +16,16 @@ export interface QuantizedGraph {
   readonly values: ReadonlyMap<string, QuantizedValue | FloatValue>;
   /** Constants that float and layout operations read, by value name; weights of integer operations are in the operation. */
   readonly constants: ReadonlyMap<string, Tensor>;
+  /** How the file stores some of `constants`: in integers, of which they are the real numbers. */
+  readonly integers?: ReadonlyMap<string, IntegerConstant>;
+}
+
+/** constants[i] = f32((data[i] − zeroPoints[channel]) · scales[channel]), the channel along `axis`, or 0 where there is none. */
+export interface IntegerConstant {
+  readonly data: Int8Array | Uint8Array;
+  readonly scales: Float32Array;
+  readonly zeroPoints: Int32Array;
+  readonly axis: number | undefined;
 }
 
 /** uint8 in memory, always: int8 activations of an imported file are shifted by 128 (q + 128, zeroPoint + 128). */

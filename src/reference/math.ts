@@ -127,6 +127,7 @@ export function pow(x: number, y: number): number {
     return y < 0 ? 1 / result : result;
   }
   if (y === 0.5) return Math.sqrt(x);
+  if (y === 0.75) return Math.sqrt(x) * Math.sqrt(Math.sqrt(x));
   if (x < 0) return Number.isInteger(y) ? (y % 2 === 0 ? 1 : -1) * exp(y * log(-x)) : NaN;
   return x === 0 ? (y > 0 ? 0 : Infinity) : exp(y * log(x));
 }

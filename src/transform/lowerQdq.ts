@@ -21,8 +21,8 @@ export function lowerQdq(graph: Graph): QuantizedGraph {
   const lowering = new Lowering(expandQLinear(graph));
   const plan = planLowering(lowering);
   emitPlan(lowering, plan);
-  const { operations, values, constants } = lowering;
-  return { name: graph.name, inputs: graph.inputs, outputs: graph.outputs, operations, values, constants };
+  const { operations, values, constants, integers } = lowering;
+  return { name: graph.name, inputs: graph.inputs, outputs: graph.outputs, operations, values, constants, integers };
 }
 
 interface Plan {
@@ -217,6 +217,8 @@ function emitWeights(lowering: Lowering, node: Node, output: string): boolean {
   const file = lowering.fileParams(node);
   if (!constant || !file) return false;
   lowering.constants.set(output, tensor('float32', constant.shape, dequantizeConstant(constant, file)));
+  if (constant.dtype === 'int8' || constant.dtype === 'uint8')
+    lowering.integers.set(output, { data: constant.data, ...file });
   lowering.addFloat(output);
   return true;
 }

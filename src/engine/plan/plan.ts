@@ -3,6 +3,7 @@ import type { Operation, QuantizedGraph } from '../../graph/index.ts';
 import { inputsOf } from '../../reference/index.ts';
 import { ModuleBuilder } from '../../wasm/index.ts';
 import type { DotStrategy } from '../dot.ts';
+import { fuseFloat } from '../kernels/float/index.ts';
 import { planStep } from '../kernels/index.ts';
 import { ALIGNMENT, heldConstants, planArena } from './arena.ts';
 import { withBorders } from './borders.ts';
@@ -64,7 +65,7 @@ export interface PlanOptions {
 
 /** Chooses layouts and kernels, places everything and emits the module. */
 export function planNetwork(network: QuantizedGraph, dot: DotStrategy, options: PlanOptions = {}): Plan {
-  const graph = withBorders(network);
+  const graph = fuseFloat(withBorders(network), dot);
   const layouts = chooseLayouts(graph);
   const context = { graph, layouts, dot };
   const steps = graph.operations.map((operation) => planStep(operation, context));
@@ -172,5 +173,10 @@ function withoutImage(graph: QuantizedGraph, steps: readonly Step[]): QuantizedG
     if (runs === 'island' || !('weights' in operation)) return operation;
     return { ...operation, weights: { ...operation.weights, data: new Int8Array(0) } };
   });
-  return { ...graph, operations, constants: new Map([...graph.constants].filter(([name]) => read.has(name))) };
+  return {
+    ...graph,
+    operations,
+    constants: new Map([...graph.constants].filter(([name]) => read.has(name))),
+    integers: new Map(),
+  };
 }

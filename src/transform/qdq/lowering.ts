@@ -1,5 +1,5 @@
 import { present } from '../../base/index.ts';
-import type { FloatValue, Graph, Node, Operation, QuantizedValue, TableOperation } from '../../graph/index.ts';
+import type { FloatValue, Graph, IntegerConstant, Node, Operation, QuantizedValue, TableOperation } from '../../graph/index.ts';
 import { elementCount, tensor, type Shape, type Tensor } from '../../tensor/index.ts';
 import { requantizedTable } from '../quantizedTable.ts';
 import {
@@ -53,6 +53,7 @@ export class Lowering {
   readonly operations: Operation[] = [];
   readonly values = new Map<string, QuantizedValue | FloatValue>();
   readonly constants = new Map<string, Tensor>();
+  readonly integers = new Map<string, IntegerConstant>();
   readonly #origins = new Map<string, Origin>();
   readonly #consumers = new Map<string, Node[]>();
   readonly #fileParams = new Map<Node, FileParams | undefined>();

@@ -1,5 +1,11 @@
 import { seededRandom, type Random } from '../../../src/base/index.ts';
-import type { AttributeValue, FloatOperation, FloatValue, Operation } from '../../../src/graph/index.ts';
+import type {
+  AttributeValue,
+  FloatOperation,
+  FloatValue,
+  IntegerConstant,
+  Operation,
+} from '../../../src/graph/index.ts';
 import { runNode } from '../../../src/reference/index.ts';
 import { tensor, type Tensor } from '../../../src/tensor/index.ts';
 import { graphOf, integerOf, problemOf, type Problem } from '../problem.ts';
@@ -9,6 +15,8 @@ export interface FloatNode {
   readonly opType: string;
   readonly attributes?: Readonly<Record<string, AttributeValue>>;
   readonly inputs: readonly (readonly number[] | Tensor | undefined)[];
+  /** How the second input, a constant, is stored. */
+  readonly integers?: IntegerConstant | undefined;
 }
 
 export interface FloatCommon {
@@ -41,6 +49,35 @@ export function constantOf(shape: readonly number[], random: Random): Tensor {
   );
 }
 
+/** Weights as a file stores them, and the real numbers that they are. */
+export interface StoredWeights {
+  readonly reals: Tensor;
+  readonly integers: IntegerConstant | undefined;
+}
+
+/** Float weights, or int8 or uint8 ones with a scale for all or for each element of `axis`. */
+export function weightsOf(shape: readonly number[], axis: number, random: Random): StoredWeights {
+  const kind = integerOf(random, 0, 3);
+  if (kind === 0) return { reals: constantOf(shape, random), integers: undefined };
+  const count = shape.reduce((a, b) => a * b, 1);
+  const perChannel = kind !== 1;
+  const data =
+    kind === 3
+      ? Uint8Array.from({ length: count }, () => integerOf(random, 0, 255))
+      : Int8Array.from({ length: count }, () => integerOf(random, -128, 127));
+  const scales = Float32Array.from({ length: perChannel ? shape[axis]! : 1 }, () => 0.001 + random() * 0.1);
+  const zeroPoints = Int32Array.from(scales, () => (kind === 3 ? integerOf(random, 0, 255) : 0));
+  const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const reals = Float32Array.from(data, (q, index) => {
+    const channel = perChannel ? Math.floor(index / inner) % shape[axis]! : 0;
+    return (q - zeroPoints[channel]!) * scales[channel]!;
+  });
+  return {
+    reals: tensor('float32', shape, reals),
+    integers: { data, scales, zeroPoints, axis: perChannel ? axis : undefined },
+  };
+}
+
 const isTensor = (input: readonly number[] | Tensor | undefined): input is Tensor =>
   input !== undefined && 'dtype' in input;
 
@@ -49,7 +86,7 @@ const isTensor = (input: readonly number[] | Tensor | undefined): input is Tenso
  * is a value, Neg behind the output.
  */
 export function floatProblem(
-  { opType, attributes = {}, inputs }: FloatNode,
+  { opType, attributes = {}, inputs, integers }: FloatNode,
   { batch, seed }: FloatCommon,
   expected: { readonly kernel: RegExp; readonly specials?: 'with specials' | 'ordinary'; readonly outputs?: number },
 ): Problem {
@@ -81,7 +118,10 @@ export function floatProblem(
   });
   const leaving = outputs.map((_, index) => `z${index}`);
   return problemOf({
-    graph: graphOf([...before, node, ...after], values, { inputs: entering, outputs: leaving }, constants),
+    graph: {
+      ...graphOf([...before, node, ...after], values, { inputs: entering, outputs: leaving }, constants),
+      ...(integers ? { integers: new Map([['c1', integers]]) } : {}),
+    },
     kernels: { node: () => expected.kernel },
     feed: (_, count) => realsOf(count, random, expected.specials),
     ...{

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { seededRandom } from '../../../src/base/index.ts';
 import { upTo, type Problem, type Suite } from '../problem.ts';
 import { floatCommon } from './elementwise.ts';
-import { constantOf, floatProblem, type FloatCommon } from './node.ts';
+import { constantOf, floatProblem, weightsOf, type FloatCommon } from './node.ts';
 
 interface ConvSizes {
   readonly channels: number;
@@ -34,6 +34,18 @@ const pointwise = fc.tuple(base, upTo(40), widths).map(([rest, channels, filters
   return { ...rest, channels, filters, kernel: [1, 1], strides: [1, 1], pads: [0, 0, 0, 0], group: 1 };
 });
 
+/** More weights than stay in the cache while pixels pass. */
+const heavy = fc
+  .tuple(base, fc.integer({ min: 500, max: 520 }), fc.integer({ min: 200, max: 230 }))
+  .map(([rest, channels, filters]): ConvSizes => ({
+    ...rest,
+    channels,
+    filters,
+    kernel: [1, 1],
+    extra: [3, 4],
+    group: 1,
+  }));
+
 const grouped = fc
   .tuple(base, upTo(4), upTo(6), upTo(9), two(3))
   .map(([rest, group, inner, outer, kernel]): ConvSizes => {
@@ -51,10 +63,10 @@ function convProblem(sizes: ConvSizes): Problem {
     const extent = (kernel[d] - 1) * dilations[d] + 1;
     return Math.max(1, extent - pads[d] - pads[d + 2]!) + extra[d] - 1;
   };
-  const weights = constantOf([filters, channels / group, ...kernel], random);
-  const inputs = [[1, channels, sizeOf(0), sizeOf(1)], weights, bias ? constantOf([filters], random) : undefined];
+  const { reals, integers } = weightsOf([filters, channels / group, ...kernel], 0, random);
+  const inputs = [[1, channels, sizeOf(0), sizeOf(1)], reals, bias ? constantOf([filters], random) : undefined];
   const attributes = { strides, dilations, pads, group };
-  return floatProblem({ opType: 'Conv', attributes, inputs }, common, { kernel: /^float\.conv/ });
+  return floatProblem({ opType: 'Conv', attributes, inputs, integers }, common, { kernel: /^float\.conv/ });
 }
 
 const gemms = fc
@@ -69,23 +81,24 @@ const gemms = fc
   .map(([opType, depth, columns, transposed, bias, common]): Problem => {
     const random = seededRandom(common.seed + 1);
     const swap = opType === 'Gemm' && transposed;
-    const weights = constantOf(swap ? [columns, depth] : [depth, columns], random);
+    const { reals, integers } = weightsOf(swap ? [columns, depth] : [depth, columns], swap ? 0 : 1, random);
     const added = opType === 'MatMul' || bias === 'none' ? [] : [constantOf(bias === 'row' ? [columns] : [1], random)];
     const attributes = swap ? { transB: 1 } : {};
-    return floatProblem({ opType, attributes, inputs: [[1, depth], weights, ...added] }, common, {
-      kernel: /^float\.(gemm|matmul)$/,
+    return floatProblem({ opType, attributes, inputs: [[1, depth], reals, ...added], integers }, common, {
+      kernel: /^float\.(gemm|matmul)/,
     });
   });
 
 /** Rows of tokens. */
 const matMuls = fc.tuple(upTo(40), upTo(20), widths, floatCommon).map(([rows, depth, columns, common]): Problem => {
   const weights = constantOf([depth, columns], seededRandom(common.seed + 1));
-  return floatProblem({ opType: 'MatMul', inputs: [[1, rows, depth], weights] }, common, { kernel: /^float\.matmul$/ });
+  return floatProblem({ opType: 'MatMul', inputs: [[1, rows, depth], weights] }, common, { kernel: /^float\.matmul/ });
 });
 
 export const floatProductSuites: readonly Suite[] = [
   { name: 'float convolution', problems: dense.map(convProblem), runs: 40 },
   { name: 'float pointwise convolution', problems: pointwise.map(convProblem), runs: 25 },
+  { name: 'float convolution of many weights', problems: heavy.map(convProblem), runs: 6 },
   { name: 'float grouped convolution', problems: grouped.map(convProblem), runs: 25 },
   { name: 'float depthwise convolution', problems: depthwise.map(convProblem), runs: 30 },
   { name: 'float fully connected', problems: fc.oneof(gemms, matMuls), runs: 30 },

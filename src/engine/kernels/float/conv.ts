@@ -1,9 +1,12 @@
-import { numberAttribute } from '../../../graph/index.ts';
+import { numberAttribute, type FloatOperation } from '../../../graph/index.ts';
+import type { PlanContext } from '../../plan/step.ts';
 import { paddedInput } from '../paddedInput.ts';
 import { planDepthwise } from './depthwise.ts';
 import { asBytes, imageOf, type FloatImage } from './image.ts';
 import type { FloatPlanner } from './planner.ts';
 import type { Product, Run, Units } from './product/product.ts';
+import { integersOf } from './product/integers.ts';
+import type { WeightAt } from './product/pack.ts';
 import { productStep } from './product/step.ts';
 import { floatWindow, type FloatWindow } from './window.ts';
 
@@ -12,6 +15,24 @@ const STRETCH = 32;
 
 /** Convolution in float32, dense, grouped or depthwise: y starts at the bias; taps in order, channels of a tap in theirs. */
 export const planConv: FloatPlanner = (operation, context) => {
+  const conv = convOf(operation, context);
+  if (!conv) return undefined;
+  const { group, perGroup, output } = conv;
+  if (perGroup === 1 && group === output.channels && group > 1) return planDepthwise(operation, conv, context);
+  const from = operation.node.inputs[0] ?? '';
+  const parts = {
+    shape: { ...geometryOf(conv), bias: conv.bias ? 'first' : 'none' } as const,
+    input: { name: from, image: asBytes(conv.input), border: { pads: conv.window.pads } },
+    kernel: group > 1 ? 'float.conv.grouped' : 'float.conv',
+    weightAt: elementsOf(conv, conv.weights),
+    integers: integersOf(operation.node.inputs[1] ?? '', 0, context, (data) => elementsOf(conv, data)),
+    biasAt: (column: number) => conv.bias?.[column] ?? 0,
+  };
+  return productStep(operation, parts, context);
+};
+
+/** A Conv node over an image with constant weights; undefined for any other. */
+export function convOf(operation: FloatOperation, context: PlanContext): FloatConv | undefined {
   const { node, output: to } = operation;
   if (node.domain !== '' || node.opType !== 'Conv') return undefined;
   const [from = '', weightName = '', biasName = ''] = node.inputs;
@@ -24,24 +45,11 @@ export const planConv: FloatPlanner = (operation, context) => {
   const window = floatWindow(node, [kernelH, kernelW], { input, output });
   if (!window) return undefined;
   const group = numberAttribute(node, 'group', 1);
-  const conv = {
-    window,
-    input,
-    output,
-    group,
-    perGroup,
-    weights: weights.data,
+  return {
+    ...{ window, input, output, group, perGroup, weights: weights.data },
     bias: bias?.data as Float32Array | undefined,
   };
-  if (perGroup === 1 && group === output.channels && group > 1) return planDepthwise(operation, conv);
-  return productStep(operation, {
-    shape: { ...geometryOf(conv), bias: bias ? 'first' : 'none' },
-    input: { name: from, image: asBytes(input), border: { pads: window.pads } },
-    kernel: group > 1 ? 'float.conv.grouped' : 'float.conv',
-    weightAt: weightsOf(conv),
-    biasAt: (column) => conv.bias?.[column] ?? 0,
-  });
-};
+}
 
 export interface FloatConv {
   readonly window: FloatWindow;
@@ -85,9 +93,8 @@ function geometryOf({ window, input, output, group, perGroup }: FloatConv): Omit
 }
 
 /** Row k of the product is channel k mod perGroup of tap k / perGroup. */
-function weightsOf({ weights, perGroup, window, output, group }: FloatConv) {
+function elementsOf({ perGroup, window, output, group }: FloatConv, data: ArrayLike<number>): WeightAt {
   const taps = window.kernel[0] * window.kernel[1];
   const columns = output.channels / group;
-  return (g: number, k: number, n: number): number =>
-    weights[((g * columns + n) * perGroup + (k % perGroup)) * taps + Math.floor(k / perGroup)]!;
+  return (g, k, n) => data[((g * columns + n) * perGroup + (k % perGroup)) * taps + Math.floor(k / perGroup)]!;
 }

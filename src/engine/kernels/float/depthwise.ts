@@ -1,18 +1,20 @@
-import type { FloatOperation } from '../../../graph/index.ts';
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
-import { stepFunction, type WasmStep } from '../../plan/step.ts';
+import { stepFunction, type PlanContext, type WasmStep } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
 import { emitPaddedInput, paddedInput } from '../paddedInput.ts';
 import { bytesOf } from '../requantize.ts';
+import { activationOf } from './activation.ts';
 import type { FloatConv } from './conv.ts';
+import type { MakeFunction } from './functions.ts';
 import { asBytes } from './image.ts';
+import type { PlannedFloat } from './planner.ts';
 import { emitStoreFloats, LANES } from './vectors.ts';
 
 /** Pixels side by side whose sums are in registers together. */
 const PIXELS = 4;
 
 /** One filter a channel: vectors over channels, taps in order. */
-export function planDepthwise(operation: FloatOperation, conv: FloatConv): WasmStep {
+export function planDepthwise(operation: PlannedFloat, conv: FloatConv, context: PlanContext): WasmStep {
   const { input, output, window } = conv;
   const border = { pads: window.pads };
   const image = asBytes(input);
@@ -30,7 +32,8 @@ export function planDepthwise(operation: FloatOperation, conv: FloatConv): WasmS
         const from = emitPaddedInput(f, image, border, source);
         const to = f.local('i');
         f.get(arena).i32(place.address(operation.output)).op('i32.add').set(to);
-        emitDepthwise(f, conv, { from, to, begin, end, constants: place.constants });
+        const activation = activationOf(operation, context);
+        emitDepthwise(f, conv, { from, to, begin, end, constants: place.constants, activation });
       }),
   };
 }
@@ -55,6 +58,7 @@ interface Place {
   readonly begin: Local;
   readonly end: Local;
   readonly constants: readonly number[];
+  readonly activation: MakeFunction | undefined;
 }
 
 /** for each row of the output: for each vector of channels: for each group of pixels: bias, then acc += x · w tap by tap */
@@ -70,6 +74,7 @@ function emitDepthwise(f: FunctionBuilder, conv: FloatConv, place: Place): void 
   const accs = f.locals('v', Math.min(PIXELS, output.width));
   const weight = f.local('v');
   const [taps = 0, bias = 0] = place.constants;
+  const activation = place.activation?.(f);
   const column = (count: number): void => {
     f.repeat(pixel, { start: 0, end: output.width, step: accs.length }, () => {
       f.get(pixel).set(tile);
@@ -97,6 +102,11 @@ function emitDepthwise(f: FunctionBuilder, conv: FloatConv, place: Place): void 
           f.get(weight).op('f32x4.mul').op('f32x4.add').set(acc);
         });
       }
+      if (activation)
+        for (const acc of accs) {
+          activation(acc);
+          f.set(acc);
+        }
       accs.forEach((acc, index) => emitStoreFloats(f, acc, { at: to, offset: index * pixelBytes, count }));
     });
   };

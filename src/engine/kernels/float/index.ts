@@ -1,7 +1,11 @@
+import type { QuantizedGraph } from '../../../graph/index.ts';
+import type { DotStrategy } from '../../dot.ts';
+import { chooseLayouts } from '../../plan/layout.ts';
 import type { KernelPlanner } from '../../plan/step.ts';
+import { fuseActivations } from './activation.ts';
 import { planBinary } from './binary.ts';
-import { planConv } from './conv.ts';
-import { planGemm } from './gemm.ts';
+import { convOf, planConv } from './conv.ts';
+import { gemmOf, planGemm } from './gemm.ts';
 import { planGlobalPool } from './globalPool.ts';
 import { planBatchNormalization, planLrn } from './normalization.ts';
 import { planPool } from './pool.ts';
@@ -31,3 +35,12 @@ export const planFloat: KernelPlanner = (operation, context) => {
   }
   return undefined;
 };
+
+/** Float layers with the functions that follow them, where their kernels take them. */
+export function fuseFloat(graph: QuantizedGraph, dot: DotStrategy): QuantizedGraph {
+  const context = { graph, layouts: chooseLayouts(graph), dot };
+  return fuseActivations(
+    graph,
+    (layer) => convOf(layer, context) !== undefined || gemmOf(layer, context) !== undefined,
+  );
+}

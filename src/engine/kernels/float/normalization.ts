@@ -220,11 +220,12 @@ function emitLrn(f: FunctionBuilder, lrn: Lrn, place: Placement, parameters: Ste
   });
 }
 
-/** x^y for x > 0 as the reference has it: √x for ½, else e^(y · ln x). */
+/** x^y for x > 0 as the reference has it: √x for ½, √x · √√x for ¾, else e^(y · ln x). */
 function emitPower(f: FunctionBuilder, exponent: number): (x: Local) => void {
-  if (exponent === 0.5)
+  if (exponent === 0.5 || exponent === 0.75)
     return (x) => {
       f.get(x).op('f64x2.sqrt');
+      if (exponent === 0.75) f.tee(x).get(x).op('f64x2.sqrt').op('f64x2.mul');
     };
   const [exp, log, factor] = [emitExp(f), emitLog(f), splat64(f, exponent)];
   const argument = f.local('v');

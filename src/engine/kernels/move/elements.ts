@@ -2,7 +2,7 @@ import { invariant, present } from '../../../base/index.ts';
 import type { FloatOperation, ConcatOperation, LayoutOperation, Node } from '../../../graph/index.ts';
 import { runNode } from '../../../reference/index.ts';
 import { bytesPerElement, elementCount, tensor, type Tensor } from '../../../tensor/index.ts';
-import { physicalOffsets } from '../../plan/layout.ts';
+import { physicalOffsets, type Layout } from '../../plan/layout.ts';
 import type { PlanContext } from '../../plan/step.ts';
 
 /** An element's place that nothing lies in: padding of the layout, where any byte will do. */
@@ -26,6 +26,12 @@ export function movedInputs(operation: MoveOperation): readonly string[] {
   if (operation.kind === 'concat') return operation.inputs;
   if (operation.kind === 'layout') return [operation.input];
   return operation.node.opType === 'Concat' ? operation.node.inputs : operation.node.inputs.slice(0, 1);
+}
+
+/** Constants lie in order, unless they are quantized: then they are values of the arena. */
+function layoutOf(name: string, { graph, layouts }: Pick<PlanContext, 'graph' | 'layouts'>): Layout {
+  const held = graph.values.get(name)?.kind === 'quantized' || !graph.constants.has(name);
+  return held ? present(layouts.get(name), name) : { kind: 'plain', byteLength: 0 };
 }
 
 function nodeOf(operation: MoveOperation): Node {
@@ -63,9 +69,7 @@ export function sourcesOf(
   const layout = present(layouts.get(name), name);
   const value = present(graph.values.get(name), name);
   const elementBytes = value.kind === 'quantized' ? 1 : bytesPerElement[value.dtype];
-  const places = inputs.map((input, at) =>
-    physicalOffsets(layouts.get(input) ?? { kind: 'plain', byteLength: 0 }, counts[at]!),
-  );
+  const places = inputs.map((input, at) => physicalOffsets(layoutOf(input, { graph, layouts }), counts[at]!));
   const target = physicalOffsets(layout, elements.data.length);
   const slots = layout.byteLength / elementBytes;
   const sources = { operands: new Int32Array(slots).fill(ANY), offsets: new Int32Array(slots), elementBytes };

@@ -24,7 +24,7 @@ export interface Moved {
 export const planMove: KernelPlanner = (operation, context) => {
   if (!isMove(operation)) return undefined;
   const move = operation as MoveOperation;
-  const outputs = move.kind === 'float' ? move.outputs : [move.output];
+  const outputs = move.kind === 'float' ? move.node.outputs : [move.output];
   const inputs = movedInputs(move);
   if (outputs.length > 1 && move.kind === 'float' && move.node.opType === 'Dropout') return undefined;
   const moved: Moved[] = [];

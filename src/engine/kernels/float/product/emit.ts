@@ -2,6 +2,7 @@ import type { FunctionBuilder, Local } from '../../../../wasm/index.ts';
 import { emitLastFits } from '../../loops.ts';
 import type { MakeFunction, VectorFunction } from '../functions.ts';
 import { emitStoreFloats, LANES } from '../vectors.ts';
+import { emitDequantize, emitDequantizePanel, type PackedIntegers } from './dequantize.ts';
 import { depthOf, panelsOf, type Product } from './product.ts';
 
 /** Where a function finds what it multiplies; addresses as locals, or absolute. */
@@ -10,7 +11,7 @@ export interface ProductPlace {
   readonly input: Local;
   /** Address of the output. */
   readonly output: Local;
-  readonly weights: number;
+  readonly weights: PlacedWeights;
   readonly bias: number;
   readonly begin: Local;
   readonly end: Local;
@@ -19,6 +20,11 @@ export interface ProductPlace {
   /** Applied to every sum. */
   readonly activation?: MakeFunction | undefined;
 }
+
+/** Float32 panels at an address; or int8 ones, with scratch for all of them in float32, or for one where panels are outermost. */
+export type PlacedWeights =
+  | { readonly stored: 'float'; readonly address: number }
+  | { readonly stored: 'int8'; readonly packed: PackedIntegers; readonly scratch: Local };
 
 interface Pointers {
   readonly input: Local;
@@ -49,8 +55,11 @@ export function emitProduct(f: FunctionBuilder, product: Product, place: Product
     start: { readonly group: Local; readonly column: Local },
     panel: { vectors: number; columns: number },
   ): void => emitUnit(f, product, { ...panel, pointers, place, unit, ...start, rowBytes, activation });
-  if (place.outermost === 'units') units(() => emitPanels(f, product, pointers, place, tiles));
-  else emitPanels(f, product, pointers, place, (start, panel) => units(() => tiles(start, panel)));
+  const { weights } = place;
+  if (place.outermost === 'units') {
+    if (weights.stored === 'int8') emitDequantize(f, product, weights.scratch, weights.packed);
+    units(() => emitPanels(f, product, pointers, place, tiles));
+  } else emitPanels(f, product, pointers, place, (start, panel) => units(() => tiles(start, panel)));
 }
 
 type PanelBody = (
@@ -58,7 +67,7 @@ type PanelBody = (
   panel: { readonly vectors: number; readonly columns: number },
 ) => void;
 
-/** for each group: for each full panel, then the narrower one; weights and bias move on by themselves */
+/** for each group: for each full panel, then the narrower one: what is of the panel moves on, and int8 becomes float32 */
 function emitPanels(
   f: FunctionBuilder,
   product: Product,
@@ -66,19 +75,27 @@ function emitPanels(
   place: ProductPlace,
   body: PanelBody,
 ): void {
+  const { weights } = place;
   const panels = panelsOf(product);
   const depth = depthOf(product.runs);
   const [group, index, column] = f.locals('i', 3) as [Local, Local, Local];
+  const integers = { weights: f.local('i'), column: f.local('i') };
+  const inPanels = weights.stored === 'int8' && place.outermost === 'panels';
   const advance = (pointer: Local, bytes: number): void => {
     f.get(pointer).i32(bytes).op('i32.add').set(pointer);
   };
   const panel = (vectors: number, columns: number): void => {
+    if (inPanels)
+      emitDequantizePanel(f, product, { vectors, target: weights.scratch, pointers: integers, packed: weights.packed });
     body({ group, column }, { vectors, columns });
-    advance(pointers.weights, depth * vectors * LANES * 4);
+    if (!inPanels) advance(pointers.weights, depth * vectors * LANES * 4);
     advance(pointers.bias, vectors * LANES * 4);
     advance(column, vectors * LANES * 4);
   };
-  f.i32(place.weights).set(pointers.weights).i32(place.bias).set(pointers.bias);
+  if (weights.stored === 'float') f.i32(weights.address);
+  else f.get(weights.scratch);
+  f.set(pointers.weights).i32(place.bias).set(pointers.bias);
+  if (inPanels) f.i32(weights.packed.weights).set(integers.weights).i32(0).set(integers.column);
   f.repeat(group, { start: 0, end: product.groups.count, step: 1 }, () => {
     f.get(group)
       .i32(product.columns * 4)
