@@ -69,7 +69,19 @@ const global = fc
     ...{ size: [height, width], kernel: [height, width], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] },
   }));
 
-const sizes = fc.oneof({ weight: 3, arbitrary: windows }, { weight: 1, arbitrary: global });
+/** One window of more taps than 16 bits can sum; of more columns, too. */
+const huge = fc
+  .record({ ...common, channels: upTo(20), extents: fc.constantFrom([17, 16] as const, [2, 300] as const) })
+  .map(({ extents: size, ...rest }): PoolSizes => ({
+    ...rest,
+    ...{ size, kernel: size, strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] },
+  }));
+
+const sizes = fc.oneof(
+  { weight: 12, arbitrary: windows },
+  { weight: 4, arbitrary: global },
+  { weight: 1, arbitrary: huge },
+);
 
 const spanOf = ({ kernel }: PoolSizes, dilations: readonly [number, number], d: 0 | 1): number =>
   (kernel[d] - 1) * dilations[d] + 1;

@@ -7,7 +7,8 @@ import { planBinary } from './elementwise/index.ts';
 import { planFloat } from './float/index.ts';
 import { planGemm } from './gemm/index.ts';
 import { planMove } from './move/index.ts';
-import { planAveragePool, planMaxPool } from './pool.ts';
+import { planAveragePool } from './pool/average.ts';
+import { planMaxPool } from './pool/max.ts';
 import { planTable } from './table.ts';
 
 /** Asked in this order; the first offer is taken. */
