@@ -93,12 +93,20 @@ export function presentJob(job: JobRecord, now = Date.now()) {
   };
 }
 
-/** Stages are taken to last equally long: elapsed · (1 − f) / f with f the share of stages done. */
+/** A search lasts as long as so many other stages; where there is none its stage does not count. */
+const SEARCH_WEIGHT = 50;
+
+/** Stages other than a search are taken to last equally long: elapsed · (1 − f) / f with f the share of the work done. */
 function estimateRemaining(job: JobRecord, now: number): number | undefined {
-  const { progress, startedAt } = job;
+  const { progress, startedAt, spec } = job;
   if (job.state !== 'running' || progress === undefined || startedAt === undefined) return undefined;
+  const searchWeight = spec.recipe.search === undefined ? 0 : SEARCH_WEIGHT;
+  const weightOf = (stage: (typeof jobStages)[number]): number => (stage === 'search' ? searchWeight : 1);
+  const sum = (stages: readonly (typeof jobStages)[number][]): number =>
+    stages.reduce((total, stage) => total + weightOf(stage), 0);
   const within = progress.total > 0 ? progress.done / progress.total : 0;
-  const share = (jobStages.indexOf(progress.stage) + within) / jobStages.length;
+  const done = sum(jobStages.slice(0, jobStages.indexOf(progress.stage))) + within * weightOf(progress.stage);
+  const share = done / sum(jobStages);
   const elapsed = now - Date.parse(startedAt);
   return share > 0 && elapsed >= 0 ? Math.round((elapsed * (1 - share)) / share) : undefined;
 }

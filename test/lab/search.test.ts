@@ -34,26 +34,28 @@ let unlabelled: Dataset;
  * The network of colours with a fourth input channel that is always 0, and a large weight on it in each filter of the first
  * layer: 8 bits for the others round them all to 0, whatever the calibrator. Nothing mends it but to leave the layer float.
  */
-function brittleNetwork(weight: number): Uint8Array {
+function brittleNetwork(weight: number, form: 'long' | 'short' | 'map' = 'long'): Uint8Array {
   const parts = colorParts();
   const colorWeights = parts.initializers['w']?.data as Float32Array;
   const random = seededRandom(3);
   const w = Array.from({ length: 8 }, (_, filter) => [...colorWeights.subarray(filter * 3, filter * 3 + 3), weight]);
   const mix = Array.from({ length: 64 }, (_, i) => (i % 9 === 0 ? 1 : 0) + 0.02 * gaussian(random));
   const [conv, norm, relu, pool, ...rest] = parts.nodes;
+  const mixed = node('Conv', ['relu', 'mix', 'b'], ['mixed']);
+  const stem = [conv!, norm!, relu!];
+  const nodes = {
+    long: [...stem, mixed, { ...pool!, inputs: ['mixed'] }, ...rest],
+    short: [...stem, pool!, ...rest],
+    map: [...stem, mixed],
+  };
+  const initializers = { ...parts.initializers, w: float([8, 4, 1, 1], w.flat()), mix: float([8, 8, 1, 1], mix) };
   return writeModel(
     modelOf({
       ...parts,
-      nodes: [
-        conv!,
-        norm!,
-        relu!,
-        node('Conv', ['relu', 'mix', 'b'], ['mixed']),
-        { ...pool!, inputs: ['mixed'] },
-        ...rest,
-      ],
-      initializers: { ...parts.initializers, w: float([8, 4, 1, 1], w.flat()), mix: float([8, 8, 1, 1], mix) },
+      nodes: nodes[form],
+      initializers,
       input: { name: 'image', shape: ['N', 4, 8, 8] },
+      output: form === 'map' ? { name: 'mixed', shape: ['N', 8, 8, 8] } : parts.output,
     }),
   );
 }
@@ -217,6 +219,27 @@ describe('a search', () => {
     await expect(run(searching({ seconds: 60 }), { evaluation: one })).rejects.toMatchObject({
       code: 'RECIPE_INVALID',
     });
+  });
+
+  it('works for weights alone, and for ranges from BatchNormalization, without calibration samples', async () => {
+    const recipes = [{ activations: 'none', biasCorrection: 'none' }, { biasCorrection: 'analytic' }];
+    for (const changes of recipes) {
+      const recipe = { ...recipeSchema.parse({ accuracyBudget: 5, ...changes }), search: { seconds: 60 } };
+      const { report } = await run(recipe, { calibration: undefined, modelBytes: brittleNetwork(0.5, 'short') });
+      expect(report.search?.ended).toBe('finished');
+      expect(report.search?.candidates.length).toBeGreaterThan(3);
+      const titles = report.search?.candidates.map(({ title }) => title).join();
+      expect(titles).toContain('asymmetric weights');
+      expect(titles).not.toContain('calibrator minMax');
+    }
+  });
+
+  it('chooses by signal to noise where there are no classes', async () => {
+    const { report } = await run(searching({ seconds: 60 }), { modelBytes: brittleNetwork(2_000, 'map') });
+    expect(report.task).toBe('other');
+    expect(report.search?.candidates[0]).toMatchObject({ withinBudget: false });
+    expect(report.search?.candidates[report.search.chosen]).toMatchObject({ withinBudget: true });
+    expect(report.outputs[0]?.sqnrDb).toBeGreaterThan(20);
   });
 
   it('works with the plain kernels alone', async () => {
