@@ -1,5 +1,9 @@
-import type { TensorMap } from '../tensor/index.ts';
 import type { Executable } from '../engine/index.ts';
+import type { FloatExecutor, Graph } from '../graph/index.ts';
+import { profileNodes } from '../onnxruntime/index.ts';
+import type { Recipe } from '../quant/index.ts';
+import type { TensorMap } from '../tensor/index.ts';
+import { timesByRow } from './floatTimes.ts';
 import type { LatencyReport, NodeLatency, Report } from './report.ts';
 import type { Runner } from './runner.ts';
 
@@ -47,8 +51,14 @@ const PROFILE_BUDGET_MS = 300;
 /**
  * Times of the int8 nodes, in the order they run; empty on the reference tier, which does not time them. The first
  * inference is not counted.
+ *
+ * @param float  times of the float network, by node name
  */
-export function measureNodes(executable: Executable, feeds: TensorMap): NodeLatency[] {
+export function measureNodes(
+  executable: Executable,
+  feeds: TensorMap,
+  float: ReadonlyMap<string, readonly number[]> = new Map(),
+): NodeLatency[] {
   if (executable.tier === 'reference') return [];
   const nodes = executable.profile(feeds);
   const times = nodes.map((): number[] => []);
@@ -57,13 +67,31 @@ export function measureNodes(executable: Executable, feeds: TensorMap): NodeLate
     if (run > 0 && performance.now() - start > PROFILE_BUDGET_MS) break;
     for (const [i, { ms }] of executable.profile(feeds).entries()) times[i]?.push(ms);
   }
-  return nodes.map(({ name, opType, kernel, macs }, i) => ({
-    name,
-    opType,
-    kernel,
-    macs,
-    int8: percentiles(times[i] ?? []),
-  }));
+  return nodes.map(({ name, opType, kernel, macs }, i) => {
+    const fp32 = float.get(name);
+    const figures = { name, opType, kernel, macs, int8: percentiles(times[i] ?? []) };
+    return fp32 === undefined ? figures : { ...figures, fp32: percentiles(fp32) };
+  });
+}
+
+/** The float network that is timed, the graph that was quantized with its names, and the recipe that fused its nodes. */
+export interface TimedNetwork {
+  readonly imported: Graph;
+  readonly prepared: Graph;
+  readonly recipe: Recipe;
+}
+
+/** Times of the float network's nodes on one thread; empty where what runs it does not time them. */
+export async function measureFloatNodes(
+  executor: FloatExecutor,
+  { imported, prepared, recipe }: TimedNetwork,
+  feeds: TensorMap,
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  if (executor.name !== 'onnxruntime') return new Map();
+  const limits = { threads: 1, budgetMs: PROFILE_BUDGET_MS, maxRuns: PROFILE_RUNS };
+  // It needs a temporary file; a report without these times is better than none.
+  const profile = await profileNodes(imported, feeds, limits).catch(() => []);
+  return timesByRow(profile, prepared, recipe);
 }
 
 /** @param both  fp32 and int8, as `measureLatency` returns them */

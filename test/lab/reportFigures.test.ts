@@ -6,11 +6,15 @@ import { diagnose } from '../../src/lab/diagnosis.ts';
 import { DisagreementList, KEPT_DISAGREEMENTS, probabilities } from '../../src/lab/disagreements.ts';
 import { bestRange, condense, predictedSqnrDb } from '../../src/lab/histogramFigures.ts';
 import { HISTOGRAM_BINS, LISTED_CHANNELS } from '../../src/lab/layerSchema.ts';
+import { timesByRow } from '../../src/lab/floatTimes.ts';
 import type { LayerAnalysis } from '../../src/lab/layers.ts';
 import { weightRemedies } from '../../src/lab/remedies.ts';
 import { channelRangesOf, channelSpread, channelSqnrDb, powerDistribution } from '../../src/lab/weightRanges.ts';
 import { affineUint8, Histogram, quantParamsOf, recipeSchema, simulate, sqnr } from '../../src/quant/index.ts';
+import { readModel } from '../../src/onnx/index.ts';
 import { tensor } from '../../src/tensor/index.ts';
+import { importModel, simplify } from '../../src/transform/index.ts';
+import { colorNetwork } from '../support/networks.ts';
 
 function normals(count: number, deviation = 1, seed = 1): Float32Array {
   const random = seededRandom(seed);
@@ -196,5 +200,24 @@ describe('disagreements', () => {
     const soft = probabilities(Float64Array.of(1_000, 1_000, -1_000));
     expect([...soft]).toEqual([0.5, 0.5, 0]);
     expect([...probabilities(Float64Array.of(Number.NaN, 1))]).toEqual([0, 0]);
+  });
+});
+
+describe('times of the float network', () => {
+  it('a row has the time of its node and of what is fused into it, by the name of either or of its value', () => {
+    const graph = simplify(importModel(readModel(colorNetwork())));
+    const conv = graph.nodes.find(({ opType }) => opType === 'Conv')!;
+    const relu = graph.nodes.find(({ opType }) => opType === 'Relu')!;
+    const runs = (...ms: number[]): readonly number[] => ms;
+    const rows = timesByRow(
+      [
+        { name: conv.name, runs: runs(1, 2) },
+        { name: relu.outputs[0]!, runs: runs(0.5, 0.25) },
+        { name: 'ReorderOutput', runs: runs(9, 9) },
+      ],
+      graph,
+      recipeSchema.parse({}),
+    );
+    expect([...rows]).toEqual([[conv.name, [1.5, 2.25]]]);
   });
 });

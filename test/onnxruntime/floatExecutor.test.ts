@@ -1,7 +1,9 @@
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/index.ts';
 import type { FloatExecutor, Graph } from '../../src/graph/index.ts';
-import { loadOnnxruntime, openOnnxFile } from '../../src/onnxruntime/index.ts';
+import { loadOnnxruntime, openOnnxFile, profileNodes } from '../../src/onnxruntime/index.ts';
 import { readModel, writeModel } from '../../src/onnx/index.ts';
 import { referenceExecutor } from '../../src/reference/index.ts';
 import { tensor, type TensorMap } from '../../src/tensor/index.ts';
@@ -109,3 +111,22 @@ describe('a file as it is', () => {
     await file.close();
   });
 });
+
+describe('times of nodes', () => {
+  it('come for as many inferences as were asked for, and leave no file behind', async () => {
+    const before = profileFolders();
+    const times = await profileNodes(graph, feedsOf(1), { threads: 1, budgetMs: 10_000, maxRuns: 4 });
+    expect(profileFolders()).toEqual(before);
+    const known = new Set(graph.nodes.flatMap(({ name, outputs }) => [name, ...outputs]));
+    const found = times.filter(({ name }) => known.has(name));
+    expect(found.length).toBeGreaterThan(0);
+    for (const { runs } of found) {
+      expect(runs).toHaveLength(4);
+      for (const ms of runs) expect(ms).toBeGreaterThanOrEqual(0);
+    }
+  });
+});
+
+function profileFolders(): string[] {
+  return readdirSync(tmpdir()).filter((name) => name.startsWith('octet-profile-'));
+}

@@ -17,7 +17,17 @@ export function timesSection({ latency, layers }: Report): Markup | undefined {
   const ranked = nodes.toSorted((a, b) => b.int8.p50Ms - a.int8.p50Ms);
   const rows = (some: readonly NodeLatency[]): Markup =>
     table(
-      ['Node', 'Share', '', 'p50', 'p90', 'p99', ...(both ? ['fp32 p50'] : []), 'GMAC/s', 'Kernel'],
+      [
+        'Node',
+        'Share',
+        '',
+        'p50',
+        'p90',
+        'p99',
+        ...(both ? ['fp32 p50', 'fp32 p90', 'fp32 p99'] : []),
+        'GMAC/s',
+        'Kernel',
+      ],
       some.map(({ name, int8, fp32: float, macs, kernel }) => [
         places.has(name) ? html`<a href="#layer-${places.get(name)}">${name}</a>` : name,
         shareBar(slowest === 0 ? 0 : int8.p50Ms / slowest),
@@ -25,7 +35,7 @@ export function timesSection({ latency, layers }: Report): Markup | undefined {
         ms(int8.p50Ms),
         ms(int8.p90Ms),
         ms(int8.p99Ms),
-        ...(both ? [ms(float?.p50Ms)] : []),
+        ...(both ? [ms(float?.p50Ms), ms(float?.p90Ms), ms(float?.p99Ms)] : []),
         macs > 0 && int8.p50Ms > 0 ? (macs / int8.p50Ms / 1e6).toFixed(1) : NONE,
         kernel,
       ]),
@@ -35,6 +45,11 @@ export function timesSection({ latency, layers }: Report): Markup | undefined {
     <p class="soft">
       Times of the int8 nodes on one thread, the slowest first; timing each costs a little itself, so that they add up
       to more than an inference.
+      ${
+        both
+          ? `Beside them what ${fp32?.runner ?? 'the float executor'} takes for the same node and what is fused into it; what it adds of its own, such as changes of layout, is in none.`
+          : undefined
+      }
       ${
         both || fp32 === undefined
           ? undefined
