@@ -1,42 +1,41 @@
 import type { FunctionBuilder, Local } from '../../wasm/index.ts';
 import { roundUp } from '../plan/layout.ts';
 import { stepFunction, type KernelPlanner } from '../plan/step.ts';
+import { emitLastFits } from './loops.ts';
 
-/** y = table[x], 16 bytes at a time. */
+/** y = table[x], 16 bytes at a time; where lanes are selected, every third 16 bytes one by one. */
 export const planTable: KernelPlanner = (operation, context) => {
   if (operation.kind !== 'table') return undefined;
   const input = context.layouts.get(operation.input);
   const output = context.layouts.get(operation.output);
   if (!input || !output || input.byteLength !== output.byteLength) return undefined;
   const length = roundUp(output.byteLength, VECTOR_BYTES);
-  const selects = context.dot.relaxed;
+  const form = !context.dot.relaxed ? 'swizzle' : length < MIXED_BYTES ? 'select' : 'mixed';
+  const unitBytes = form === 'mixed' ? MIXED_BYTES : VECTOR_BYTES;
   return {
     runs: 'wasm',
     operation,
-    kernel: selects ? 'table.select' : 'table.swizzle',
+    kernel: `table.${form}`,
     macs: 0,
     constants: [operation.table],
     scratchBytes: 0,
-    units: length / VECTOR_BYTES,
+    units: Math.ceil(length / unitBytes),
     emit: (module, place) =>
       stepFunction(module, (f, { arena, begin, end }) => {
         const [unit, at] = f.locals('i', 2) as [Local, Local];
-        const index = f.local('v');
-        const zero = f.local('i');
-        const [tableAt = 0] = place.constants;
-        const row = (nibble: number): void => {
-          f.get(zero).op('v128.load', { offset: tableAt + nibble * VECTOR_BYTES });
+        const bytes: Bytes = {
+          at,
+          from: place.address(operation.input),
+          to: place.address(operation.output),
+          table: place.constants[0] ?? 0,
         };
-        const lookUp = selects ? emitSelect(f, index, row, operation.table) : emitSwizzle(f, index, row);
-        f.get(begin).i32(VECTOR_BYTES).op('i32.mul').get(arena).op('i32.add').set(at);
+        const emitUnit =
+          form === 'mixed' ? emitMixed(f, bytes, operation.table) : emitVector(f, bytes, form, operation.table);
         f.repeat(unit, { start: begin, end, step: 1 }, () => {
-          f.get(at)
-            .get(at)
-            .op('v128.load', { offset: place.address(operation.input) })
-            .set(index);
-          lookUp();
-          f.op('v128.store', { offset: place.address(operation.output) });
-          f.get(at).i32(VECTOR_BYTES).op('i32.add').set(at);
+          f.get(unit).i32(unitBytes).op('i32.mul').set(at);
+          emitLastFits(f, at, length, unitBytes);
+          f.get(at).get(arena).op('i32.add').set(at);
+          emitUnit();
         });
       }),
   };
@@ -44,6 +43,73 @@ export const planTable: KernelPlanner = (operation, context) => {
 
 const VECTOR_BYTES = 16;
 const ROWS = 16;
+
+/** Address of a unit in the arena, offsets of input and output from it, and the table's own address. */
+interface Bytes {
+  readonly at: Local;
+  readonly from: number;
+  readonly to: number;
+  readonly table: number;
+}
+
+function emitVector(f: FunctionBuilder, bytes: Bytes, form: 'swizzle' | 'select', table: Uint8Array): () => void {
+  const index = f.local('v');
+  const row = rowsOf(f, bytes);
+  const lookUp = form === 'select' ? emitSelect(f, { index, row }, table) : emitSwizzle(f, index, row);
+  return () => {
+    f.get(bytes.at);
+    f.get(bytes.at).op('v128.load', { offset: bytes.from }).set(index);
+    lookUp();
+    f.op('v128.store', { offset: bytes.to });
+  };
+}
+
+/** Pushes a row of the table. */
+function rowsOf(f: FunctionBuilder, { table }: Bytes): (nibble: number) => void {
+  const zero = f.local('i');
+  return (nibble) => {
+    f.get(zero).op('v128.load', { offset: table + nibble * VECTOR_BYTES });
+  };
+}
+
+const MIXED_VECTORS = 2;
+const MIXED_BYTES = (MIXED_VECTORS + 1) * VECTOR_BYTES;
+
+/**
+ * Two vectors by selection, and between their lookups the bytes of a third by plain loads: selection waits for the vector
+ * units, plain loads do not need them.
+ */
+function emitMixed(f: FunctionBuilder, bytes: Bytes, table: Uint8Array): () => void {
+  const { at, from, to } = bytes;
+  const [index, found] = f.locals('v', 2) as [Local, Local];
+  let lookUps = 0;
+  let singles = 0;
+  const single = (): void => {
+    const offset = MIXED_VECTORS * VECTOR_BYTES + singles++;
+    f.get(at)
+      .get(at)
+      .op('i32.load8_u', { offset: from + offset })
+      .op('i32.load8_u', { offset: bytes.table })
+      .op('i32.store8', { offset: to + offset });
+  };
+  const afterLookUp = (): void => {
+    if (lookUps++ % MIXED_VECTORS === 0 && singles < VECTOR_BYTES) single();
+  };
+  const lookUp = emitSelect(f, { index, row: rowsOf(f, bytes), afterLookUp }, table);
+  return () => {
+    for (let offset = 0; offset < MIXED_VECTORS * VECTOR_BYTES; offset += VECTOR_BYTES) {
+      f.get(at)
+        .op('v128.load', { offset: from + offset })
+        .set(index);
+      lookUp();
+      f.set(found);
+      f.get(at)
+        .get(found)
+        .op('v128.store', { offset: to + offset });
+    }
+    while (singles < VECTOR_BYTES) single();
+  };
+}
 
 function splat(f: FunctionBuilder, byte: number): Local {
   const local = f.local('v');
@@ -78,7 +144,15 @@ function emitSwizzle(f: FunctionBuilder, index: Local, row: (nibble: number) => 
  *   bit 5      ┌─┴─┐   ┌─┴─┐   ┌─┴─┐   ┌─┴─┐
  *   bit 4     0 1 2 3 4 5 6 7 8 9 …      14 15     swizzle(row, x & 15)
  */
-function emitSelect(f: FunctionBuilder, index: Local, row: (nibble: number) => void, table: Uint8Array): () => void {
+function emitSelect(
+  f: FunctionBuilder,
+  {
+    index,
+    row,
+    afterLookUp,
+  }: { readonly index: Local; readonly row: (nibble: number) => void; readonly afterLookUp?: () => void },
+  table: Uint8Array,
+): () => void {
   const low = splat(f, 0x0f);
   const bits = [4, 5, 6, 7].map((bit) => splat(f, 1 << bit));
   const masks = f.locals('v', bits.length);
@@ -91,6 +165,7 @@ function emitSelect(f: FunctionBuilder, index: Local, row: (nibble: number) => v
     if (level === 0 || alike(first, half * 2)) {
       row(first);
       f.get(inRow).op('i8x16.relaxed_swizzle');
+      afterLookUp?.();
       return;
     }
     choose(first + half, level - 1);
