@@ -14,7 +14,8 @@ export function points(difference: number): string {
 
 export function ms(value: number | undefined): string {
   if (value === undefined) return NONE;
-  return `${value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)} ms`;
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3;
+  return `${value.toFixed(digits)} ms`;
 }
 
 export function byteCount(bytes: number): string {

@@ -17,17 +17,7 @@ export function timesSection({ latency, layers }: Report): Markup | undefined {
   const ranked = nodes.toSorted((a, b) => b.int8.p50Ms - a.int8.p50Ms);
   const rows = (some: readonly NodeLatency[]): Markup =>
     table(
-      [
-        'Node',
-        'Share',
-        '',
-        'p50',
-        'p90',
-        'p99',
-        ...(both ? ['fp32 p50', 'fp32 p90', 'fp32 p99'] : []),
-        'GMAC/s',
-        'Kernel',
-      ],
+      ['Node', 'Share', '', 'int8 p50', 'p90', 'p99', ...(both ? ['fp32 p50', 'p90', 'p99'] : []), 'GMAC/s', 'Kernel'],
       some.map(({ name, int8, fp32: float, macs, kernel }) => [
         places.has(name) ? html`<a href="#layer-${places.get(name)}">${name}</a>` : name,
         shareBar(slowest === 0 ? 0 : int8.p50Ms / slowest),
