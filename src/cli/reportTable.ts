@@ -34,6 +34,7 @@ export function reportTable(report: Report): string {
   if (paired)
     lines.push(`Both give the same answer on ${formatShare(paired.agreement)} of ${paired.samples} evaluation images.`);
   if (search) lines.push('', searchTable(search), '');
+  lines.push(...(report.calibration?.findings ?? []).map(({ text }) => `Calibration: ${text}`));
   lines.push(...report.warnings.map((warning) => `Note: ${warning}`));
   return lines.join('\n');
 }

@@ -94,6 +94,16 @@ export async function decodeImage(bytes: Uint8Array, request: DecodeRequest): Pr
   }
 }
 
+/**
+ * The size of an image after EXIF rotation, from its header.
+ *
+ * @throws AppError IMAGES_UNAVAILABLE, IMAGE_MALFORMED, IMAGE_TOO_LARGE
+ */
+export async function imageSize(bytes: Uint8Array, { name }: Pick<DecodeRequest, 'name'>): Promise<Size> {
+  const sharp = await loadSharp();
+  return checkSize(name, await readHeader(sharp(bytes), name), defaultLimits.pixels);
+}
+
 async function readHeader(image: Sharp, name: string): Promise<Metadata> {
   try {
     return await image.metadata();

@@ -3,7 +3,7 @@ export type { Batch, BatchOptions } from './batches.ts';
 export { defaultPreprocessing, preprocessingSchema } from './preprocessing.ts';
 export type { Preprocessing } from './preprocessing.ts';
 export type { Dataset, InputSpec, Sample, SampleContent } from './dataset.ts';
-export { imagesAvailable } from './decodeImage.ts';
+export { imageSize, imagesAvailable } from './decodeImage.ts';
 export type { Pixels } from './decodeImage.ts';
 export { checkPreprocessing } from './geometry.ts';
 export { inputSpecOf } from './inputSpec.ts';

@@ -16,6 +16,8 @@ export interface ReportParts {
   readonly options: QuantizeModelOptions;
   readonly network: Network;
   readonly plan: SamplePlan;
+  /** Of the calibration set, where there is one. */
+  readonly calibration?: Report['calibration'];
   readonly comparison: Comparison | undefined;
   readonly layers: readonly LayerAnalysis[];
   readonly disagreements: readonly Disagreement[];
@@ -27,9 +29,6 @@ export interface ReportParts {
   /** Of recipes that asked for one. */
   readonly search?: Report['search'];
 }
-
-/** Few calibration samples leave ranges to chance. */
-const FEW_SAMPLES = 32;
 
 export function buildReport(parts: ReportParts): Report {
   const { options, network, plan, comparison, layers, onnx } = parts;
@@ -69,6 +68,7 @@ export function buildReport(parts: ReportParts): Report {
     layers: layers.map(({ layer }) => layer),
     worstLayers: diagnose(layers),
     ...(paired === undefined ? {} : { disagreements: [...parts.disagreements] }),
+    ...(parts.calibration === undefined ? {} : { calibration: parts.calibration }),
     ...(parts.search === undefined ? {} : { search: parts.search }),
     warnings: warningsOf(parts, verdict),
     recipe,
@@ -116,10 +116,6 @@ function warningsOf({ options, network, plan, layers, search }: ReportParts, ver
     warnings.push(
       `There was no evaluation set: ${evaluation.indices.length} samples (20 % by content) were held out of the calibration set.`,
     );
-  if (calibration !== undefined && recipe.activations !== 'none' && calibration.indices.length < FEW_SAMPLES)
-    warnings.push(`${calibration.indices.length} calibration samples are few; 100 or more give steadier ranges.`);
-  if (calibration !== undefined && describeSelection(calibration).duplicates > 0)
-    warnings.push(`${describeSelection(calibration).duplicates} calibration samples are duplicates of others.`);
   if (isDataFree(recipe, options.calibration))
     warnings.push('Ranges come from BatchNormalization, not from samples; a calibration set gives better ones.');
   if (recipe.biasCorrection === 'empirical' && calibration === undefined)

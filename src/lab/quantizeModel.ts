@@ -12,7 +12,8 @@ import { galleryOf } from './gallery.ts';
 import { goldenHash } from './golden.ts';
 import { batchSizeOf, jobWith, labelsOf, spread, type Job, type QuantizeModelOptions } from './job.ts';
 import { analyzeLayers, type LayerAnalysis } from './layers.ts';
-import { latencyFigures, measureLatency, measureNodes } from './latency.ts';
+import { lintCalibration } from './lint/index.ts';
+import { latencyFigures, measureFloatNodes, measureLatency, measureNodes } from './latency.ts';
 import { checkDataset, openNetwork } from './network.ts';
 import { StageClock } from './progress.ts';
 import { quantizeNetwork, type QuantizedNetwork } from './quantizeNetwork.ts';
@@ -99,20 +100,22 @@ async function withContenders<T>(
 
 /** All that the report says of a network. */
 async function prove(
-  { job, onnx, quantized, written, lowered, executable, comparison }: Contender,
+  { job, onnx, convergence, quantized, written, lowered, executable, comparison }: Contender,
   search?: SearchReport,
 ): Promise<QuantizedModel> {
   const { clock } = job;
-  clock.enter('measure', 3);
+  clock.enter('measure', 4);
   const layers = await layerReports(job, { quantized, executable });
-  clock.at(1, 3);
+  clock.at(1, 4);
   const latency = await latencies(job, executable);
-  clock.at(2, 3);
+  clock.at(2, 4);
   const golden = goldenHash(lowered, (feeds) => runQuantized(lowered, feeds));
-  clock.at(3, 3);
+  clock.at(3, 4);
   const engine = { tier: executable.tier, reason: tierReport().reason };
   const disagreements = await gallery(job, comparison);
-  const parts = { ...job, comparison, disagreements, layers, latency, onnx, golden, engine, search };
+  const calibration = await lintCalibration(job, convergence);
+  clock.at(4, 4);
+  const parts = { ...job, calibration, comparison, disagreements, layers, latency, onnx, golden, engine, search };
   const report = buildReport({ ...parts, stages: clock.times() });
   return {
     onnx,
@@ -189,7 +192,7 @@ async function* emptySamples(): AsyncGenerator<Batch, void, undefined> {
 
 async function latencies(job: Job, executable: Executable): Promise<Report['latency']> {
   const { options, network } = job;
-  const { preprocessing, executor, signal } = options;
+  const { preprocessing, recipe, executor, signal } = options;
   const selection = specimens(job);
   if (selection === undefined) return {};
   const one = batches(selection.dataset, network.inputs, preprocessing, {
@@ -201,7 +204,8 @@ async function latencies(job: Job, executable: Executable): Promise<Report['late
   try {
     for await (const { feeds } of one) {
       const both = await measureLatency([fp32, executableRunner(executable)], feeds, { threads: 1, signal });
-      return latencyFigures(both, measureNodes(executable, feeds));
+      const float = await measureFloatNodes(executor, { ...network, recipe }, feeds);
+      return latencyFigures(both, measureNodes(executable, feeds, float));
     }
     return {};
   } finally {

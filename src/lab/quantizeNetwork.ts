@@ -10,6 +10,7 @@ import {
   type Ranges,
 } from '../quant/index.ts';
 import { exportModel } from '../transform/index.ts';
+import { convergenceOf, type Convergence } from './lint/index.ts';
 import { batchesOf, labelsOf, spread, type Job } from './job.ts';
 import { withMetadata } from './metadata.ts';
 import { selectionHash } from './samples.ts';
@@ -19,6 +20,14 @@ export interface QuantizedNetwork {
   readonly quantized: Graph;
   /** QDQ ONNX. */
   readonly onnx: Uint8Array;
+  /** Empty where no ranges were observed. */
+  readonly convergence: Convergence;
+}
+
+/** Ranges, and how they came about. */
+export interface FoundRanges {
+  readonly ranges: Ranges;
+  readonly convergence: Convergence;
 }
 
 /**
@@ -28,26 +37,27 @@ export interface QuantizedNetwork {
  */
 export async function quantizeNetwork(job: Job, ranges?: Ranges): Promise<QuantizedNetwork> {
   const { clock, options } = job;
-  const known = ranges ?? (await findRanges(job));
+  const found = ranges === undefined ? await findRanges(job) : { ranges, convergence: [] };
   clock.enter('correct', 1);
-  const float = await correct(job, known);
+  const float = await correct(job, found.ranges);
   clock.enter('quantize', 1);
-  const quantized = quantizeGraph(float, known, options.recipe);
-  return { quantized, onnx: writeFile(job, quantized) };
+  const quantized = quantizeGraph(float, found.ranges, options.recipe);
+  return { quantized, onnx: writeFile(job, quantized), convergence: found.convergence };
 }
 
 /** Ranges of the values that the recipe quantizes. */
-export async function findRanges(job: Job): Promise<Ranges> {
+export async function findRanges(job: Job): Promise<FoundRanges> {
   const { options, network, plan, clock } = job;
   const { recipe, executor, signal } = options;
-  if (recipe.activations === 'none') return new Map();
+  if (recipe.activations === 'none') return { ranges: new Map(), convergence: [] };
   if (plan.calibration === undefined) {
     clock.enter('calibrate', 1);
-    return dataFreeRanges(network.prepared, recipe, network.statistics, pixelRanges(job));
+    const ranges = dataFreeRanges(network.prepared, recipe, network.statistics, pixelRanges(job));
+    return { ranges, convergence: [] };
   }
   const total = plan.calibration.indices.length;
   clock.enter('calibrate', total);
-  const { ranges } = await calibrate({
+  const calibrated = await calibrate({
     graph: network.prepared,
     recipe,
     executor,
@@ -55,8 +65,11 @@ export async function findRanges(job: Job): Promise<Ranges> {
     onProgress: (done) => clock.at(done, total),
     signal,
   });
-  if (plan.calibration.dataset.kind !== 'images') return ranges;
-  return new Map([...ranges, ...[...pixelRanges(job)].filter(([name]) => ranges.has(name))]);
+  const { ranges } = calibrated;
+  const convergence = convergenceOf(calibrated);
+  if (plan.calibration.dataset.kind !== 'images') return { ranges, convergence };
+  const pixels = [...pixelRanges(job)].filter(([name]) => ranges.has(name));
+  return { ranges: new Map([...ranges, ...pixels]), convergence };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { preprocessingSchema } from '../data/index.ts';
 import { recipeSchema } from '../quant/index.ts';
+import { calibrationReportSchema } from './lint/findings.ts';
 import { KEPT_DISAGREEMENTS } from './disagreements.ts';
 import { db, layerSchema } from './layerSchema.ts';
 import { searchReportSchema } from './search/searchReport.ts';
@@ -165,6 +166,7 @@ export const reportSchema = z
       .max(KEPT_DISAGREEMENTS)
       .optional()
       .describe('samples that fp32 and int8 answer differently, the most confident first'),
+    calibration: calibrationReportSchema.optional().describe('what may be wrong with the calibration set'),
     search: searchReportSchema.optional().describe('of recipes that asked for one'),
     warnings: z.array(z.string()),
     recipe: recipeSchema,

@@ -1,3 +1,4 @@
+import { calibrationSection } from './page/calibrationSection.ts';
 import { factsSection } from './page/factsSection.ts';
 import { gallerySection } from './page/gallerySection.ts';
 import { layersSection } from './page/layersSection.ts';
@@ -22,6 +23,7 @@ const sections: readonly (readonly [name: string, id: string, draw: (report: Rep
   ['fp32 and int8', 'comparison', comparisonSection],
   ['Agreement', 'agreement', agreementSection],
   ['Notes', 'warnings', warningsSection],
+  ['Calibration', 'calibration', calibrationSection],
   ['Noise', 'worst', worstSection],
   ['Network', 'network', networkSection],
   ['Disagreements', 'disagreements', gallerySection],

@@ -5,7 +5,6 @@ import { createObserver } from './observers/createObserver.ts';
 import type { Observer } from './observers/observer.ts';
 import { planQuantization } from './plan.ts';
 import { openProbe } from './probe.ts';
-import type { Range } from './quantizer.ts';
 import type { Ranges } from './quantizeGraph.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -27,8 +26,15 @@ export interface Calibration {
   /** By observed value. */
   readonly ranges: Ranges;
   readonly samples: number;
+  /** What the ranges would have been after 1, 2, 4, … samples, as far as batches end there; without the last. */
+  readonly earlier: readonly EarlierRanges[];
   /** The observers themselves, for reports (histograms). */
   readonly observers: ReadonlyMap<string, Observer>;
+}
+
+export interface EarlierRanges {
+  readonly samples: number;
+  readonly ranges: Ranges;
 }
 
 /**
@@ -44,10 +50,16 @@ export async function calibrate(options: CalibrationOptions): Promise<Calibratio
     values.map((value) => [value, createObserver(recipe, graph.inputs.includes(value) ? 'input' : 'inside')]),
   );
   const probe = await openProbe(graph, executor, observers);
+  const earlier: EarlierRanges[] = [];
   let samples = 0;
+  let due = 1;
   try {
     for await (const { feeds } of batches) {
       throwIfAborted(signal);
+      if (samples >= due) {
+        earlier.push({ samples, ranges: proposedBy(observers) });
+        due = 2 ** (Math.floor(Math.log2(samples)) + 1);
+      }
       await probe.observe(feeds);
       samples += batchSize(feeds);
       onProgress?.(samples);
@@ -61,7 +73,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Calibratio
       'CALIBRATION_REQUIRED',
       'The recipe quantizes activations and needs at least one calibration sample.',
     );
-  return { ranges: rangesOf(observers), samples, observers };
+  return { ranges: rangesOf(observers), samples, earlier, observers };
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {
@@ -73,15 +85,17 @@ export function batchSize(feeds: TensorMap): number {
   return first?.shape[0] ?? 1;
 }
 
+function proposedBy(observers: ReadonlyMap<string, Observer>): Ranges {
+  return new Map([...observers].map(([value, observer]) => [value, observer.range()]));
+}
+
 function rangesOf(observers: ReadonlyMap<string, Observer>): Ranges {
-  const ranges = new Map<string, Range>();
-  for (const [value, observer] of observers) {
-    const range = observer.range();
+  const ranges = proposedBy(observers);
+  for (const [value, range] of ranges) {
     if (!Number.isFinite(range.max - range.min))
       throw new AppError('CALIBRATION_RANGE', `Value '${value}' is not finite on the calibration samples.`, {
         tensor: value,
       });
-    ranges.set(value, range);
   }
   return ranges;
 }

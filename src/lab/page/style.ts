@@ -2,7 +2,7 @@ import { plotStyle } from './plotStyle.ts';
 
 /**
  * The page's look: one column, system fonts, light or dark as the reader's machine says, nothing loaded. The levels of
- * noise go from blue over sand to orange: told apart by those who see no red or green, and in lightness as well.
+ * noise go from blue over pale sand to orange, which those who see no red or green tell apart.
  */
 const base = `
 :root {
@@ -20,8 +20,8 @@ const base = `
     --line: #79b3ea; --mark: #4a86c0; --before: #e0a45c;
     --pass: #17293a; --fail: #3c231a; --unsure: #352d18;
     --pass-edge: #4f9bd6; --fail-edge: #ef7a3c; --unsure-edge: #d9a93c;
-    --level-0: #23568a; --level-1: #4d82b3; --level-2: #b3a46c; --level-3: #e09a4c; --level-4: #ff7433; --level-none: #3c434e;
-    --ink-0: #eef4fa; --ink-1: #ffffff; --ink-2: #14130e; --ink-3: #201302; --ink-4: #260d00; --ink-none: #e6e9ee;
+    --level-0: #255c96; --level-1: #6196c8; --level-2: #cbbc83; --level-3: #e59c50; --level-4: #c64e17; --level-none: #3c434e;
+    --ink-0: #f2f7fc; --ink-1: #0c1722; --ink-2: #14130e; --ink-3: #201302; --ink-4: #ffffff; --ink-none: #e6e9ee;
   }
 }
 * { box-sizing: border-box; }
@@ -101,7 +101,7 @@ dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
   .row > :nth-child(5) { display: none; }
   .detail dt { flex-basis: 7rem; }
   .interval { display: block; }
-  #comparison td, #comparison tbody th { min-width: 0; padding-right: 0.6rem; white-space: normal; }
+  #comparison td, #comparison tbody th { min-width: 0; padding-right: 0.6rem; white-space: normal; overflow-wrap: normal; }
 }
 @media print { nav, .zooms > input, .zooms > label { display: none; } .scroll { overflow: visible; } }
 `;

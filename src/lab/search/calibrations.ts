@@ -16,7 +16,7 @@ export class Calibrations {
     const key = keyOf(recipe);
     const shared = this.#known.get(key);
     if (shared && groups.every(({ observed }) => observed.every((value) => shared.has(value)))) return shared;
-    const ranges = new Map(await findRanges(job));
+    const ranges = new Map((await findRanges(job)).ranges);
     for (const { values, observed } of groups) {
       const found = observed.map((value) => ranges.get(value)).filter((range) => range !== undefined);
       const hull = {
