@@ -1,4 +1,16 @@
-export { exp, EXP_LIMITS, EXP_SERIES, LN2, log, sigmoid, tanh } from './math.ts';
+export {
+  exp,
+  EXP_LIMITS,
+  EXP_SERIES,
+  EXP32,
+  EXP32_SERIES,
+  LN2,
+  log,
+  sigmoid,
+  tanh,
+  TANH32_SERIES,
+  TANH32_SMALL,
+} from './math.ts';
 export { referenceExecutor } from './referenceExecutor.ts';
 export { nearestEven, requantize } from './requantize.ts';
 export { hasKernel, runNode } from './runNode.ts';

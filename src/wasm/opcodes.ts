@@ -114,6 +114,7 @@ export const opcodes = {
   'f32x4.eq': simd(0x41, 'vv>v'),
   'f32x4.lt': simd(0x43, 'vv>v'),
   'f32x4.gt': simd(0x44, 'vv>v'),
+  'f32x4.ge': simd(0x46, 'vv>v'),
   'f64x2.eq': simd(0x47, 'vv>v'),
   'f64x2.lt': simd(0x49, 'vv>v'),
   'f64x2.gt': simd(0x4a, 'vv>v'),

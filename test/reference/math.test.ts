@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { erf, exp, log, pow, sigmoid, tanh } from '../../src/reference/math.ts';
+import { erf, exp, exp32, log, pow, sigmoid, sigmoid32, tanh, tanh32 } from '../../src/reference/math.ts';
 
 /** Relative error against the platform's function, which is within 2⁻⁵² of the truth. */
 function expectClose(actual: number, expected: number, relative = 2 ** -48): void {
@@ -45,6 +45,32 @@ describe('elementary functions without the platform', () => {
       }),
     );
     expect([-1000, 0, 1000].map(sigmoid)).toEqual([0, 0.5, 1]);
+  });
+
+  it.each([
+    ['exp32', exp32, Math.exp, 80],
+    ['sigmoid32', sigmoid32, (x: number) => 1 / (1 + Math.exp(-x)), 80],
+    ['tanh32', tanh32, Math.tanh, 20],
+  ] as const)('%s keeps to float32 within four units in the last place', (_, f, truth, most) => {
+    const argument = fc.float({ min: -most, max: most, noNaN: true });
+    fc.assert(
+      fc.property(argument, (x) => {
+        expect(f(x)).toBe(Math.fround(f(x)));
+        expectClose(f(x) + 0, truth(x) + 0, 2 ** -21);
+      }),
+      { numRuns: 1000 },
+    );
+    expect(f(NaN)).toBeNaN();
+    expect([-Infinity, 0, Infinity].map(f)).toEqual([-Infinity, 0, Infinity].map(truth));
+  });
+
+  it('pow by the exponents that have roots', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 1e-300, max: 1e300, noNaN: true }), (x) => {
+        expectClose(pow(x, 0.75), x ** 0.75, 2 ** -47);
+        expectClose(pow(x, 0.5), Math.sqrt(x));
+      }),
+    );
   });
 
   // Values: Abramowitz & Stegun, table 7.1.

@@ -2,19 +2,26 @@ import { numberAttribute, stringAttribute, type Node } from '../../graph/index.t
 import { tensor, type Tensor } from '../../tensor/index.ts';
 import { convert } from './cast.ts';
 import { broadcastIndices } from '../broadcast.ts';
-import { erf, exp, log, pow, sigmoid, tanh } from '../math.ts';
+import { erf, exp, log, pow, sigmoid, sigmoid32, tanh, tanh32 } from '../math.ts';
 import { floatInput, requiredInput, type Kernel } from '../kernel.ts';
 import { nearestEven } from '../requantize.ts';
 
-/** y = f(x) element by element; f is made once from the node's attributes and its result rounded to x's dtype. */
-function elementwise(makeFunction: (node: Node) => (x: number) => number): Kernel {
+type MakeFunction = (node: Node) => (x: number) => number;
+
+/**
+ * y = f(x) element by element; f is made once from the node's attributes and its result rounded to x's dtype.
+ *
+ * @param make32 f for float32, where it has steps of its own there
+ */
+function elementwise(make: MakeFunction, make32: MakeFunction = make): Kernel {
   return (node, inputs) => {
     const x = requiredInput(node, inputs, 0);
-    const f = makeFunction(node);
     if (x.dtype !== 'float32') {
+      const f = make(node);
       const y = Float64Array.from<number | bigint>(x.data, (value) => f(Number(value)));
       return [convert(tensor('float64', x.shape, y), x.dtype)];
     }
+    const f = make32(node);
     const y = new Float32Array(x.data.length);
     for (let i = 0; i < y.length; i++) y[i] = f(x.data[i]!);
     return [tensor('float32', x.shape, y)];
@@ -29,8 +36,14 @@ const hardSigmoid = (alpha: number, beta: number) => (x: number) => clamp01(Math
 /** Activation functions and other functions of one float tensor, by operator type. */
 export const unaryKernels: Readonly<Record<string, Kernel>> = {
   Relu: elementwise(() => (x) => (x < 0 ? 0 : x)),
-  Sigmoid: elementwise(() => sigmoid),
-  Tanh: elementwise(() => tanh),
+  Sigmoid: elementwise(
+    () => sigmoid,
+    () => sigmoid32,
+  ),
+  Tanh: elementwise(
+    () => tanh,
+    () => tanh32,
+  ),
   Exp: elementwise(() => exp),
   Log: elementwise(() => log),
   Sqrt: elementwise(() => Math.sqrt),

@@ -2,7 +2,9 @@ import type { Node } from '../../../graph/index.ts';
 import { numberAttribute } from '../../../graph/index.ts';
 import type { Tensor } from '../../../tensor/index.ts';
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
+import { TANH32_SERIES, TANH32_SMALL } from '../../../reference/index.ts';
 import { emitExp } from './exp.ts';
+import { emitExp32 } from './exp32.ts';
 import { emitLog } from './log.ts';
 import { emitNarrowed, emitWidened } from './vectors.ts';
 
@@ -83,42 +85,43 @@ function inFloat64(make: (f: FunctionBuilder) => VectorFunction): MakeFunction {
 }
 
 /** 1 / (1 + e⁻ˣ) as e / (1 + e) or 1 / (1 + e), e = e^−|x|. */
-const sigmoid: MakeFunction = inFloat64((f) => {
-  const exp = emitExp(f);
-  const [one, zero] = [splat64(f, 1), splat64(f, 0)];
+const sigmoid: MakeFunction = (f) => {
+  const exp = emitExp32(f);
+  const [one, zero] = [splat(f, 1), splat(f, 0)];
   const [power, argument] = f.locals('v', 2) as [Local, Local];
   return (x) => {
-    f.get(x).op('f64x2.abs').op('f64x2.neg').set(argument);
+    f.get(x).op('f32x4.abs').op('f32x4.neg').set(argument);
     exp(argument);
     f.set(power);
-    f.get(one).get(power).get(x).get(zero).op('f64x2.ge').op('v128.bitselect');
-    f.get(one).get(power).op('f64x2.add').op('f64x2.div');
+    f.get(one).get(power).get(x).get(zero).op('f32x4.ge').op('v128.bitselect');
+    f.get(one).get(power).op('f32x4.add').op('f32x4.div');
   };
-});
+};
 
-/** (e²ˣ − 1) / (e²ˣ + 1) of |x| with x's sign; its series below 2⁻⁹, 1 above 22. */
-const tanh: MakeFunction = inFloat64((f) => {
-  const exp = emitExp(f);
-  const [one, two, small, large, third, twoFifteenths, seventeen, last, sign] = [
-    ...[1, 2, 2 ** -9, 22, 1 / 3, 2 / 15, 17, 315, -0].map((value) => splat64(f, value)),
-  ] as Local[] & { length: 9 };
-  const [magnitude, power, square] = f.locals('v', 3) as [Local, Local, Local];
+/** (1 − e) / (1 + e) with x's sign, e = e^−2|x|; x + x³ · p(x²) near 0. */
+const tanh: MakeFunction = (f) => {
+  const exp = emitExp32(f);
+  const [one, two, small, sign] = [1, -2, TANH32_SMALL, -0].map((value) => splat(f, value)) as [
+    Local,
+    Local,
+    Local,
+    Local,
+  ];
+  const [first, ...series] = TANH32_SERIES.map((coefficient) => splat(f, coefficient)) as [Local, ...Local[]];
+  const [magnitude, power, square, sum] = f.locals('v', 4) as [Local, Local, Local, Local];
   return (x) => {
-    f.get(x).op('f64x2.abs').tee(magnitude).get(two!).op('f64x2.mul').set(power);
+    f.get(x).op('f32x4.abs').tee(magnitude).get(two).op('f32x4.mul').set(power);
     exp(power);
     f.set(power);
-    // x · (1 − square · (1/3 − square · (2/15 − square · 17 / 315)))
-    f.get(x).get(x).op('f64x2.mul').set(square);
-    f.get(x).get(one!).get(square).get(third!).get(square).get(twoFifteenths!);
-    f.get(square).get(seventeen!).op('f64x2.mul').get(last!).op('f64x2.div').op('f64x2.sub').op('f64x2.mul');
-    f.op('f64x2.sub').op('f64x2.mul').op('f64x2.sub').op('f64x2.mul');
-    // (p − 1) / (p + 1) or 1, with the sign of x
-    f.get(one!).get(power).get(one!).op('f64x2.sub').get(power).get(one!).op('f64x2.add').op('f64x2.div');
-    f.get(magnitude).get(large!).op('f64x2.gt').op('v128.bitselect');
-    f.get(x).get(sign!).op('v128.and').op('v128.or');
-    f.get(magnitude).get(small!).op('f64x2.lt').op('v128.bitselect');
+    f.get(x).get(x).op('f32x4.mul').set(square);
+    f.get(first).set(sum);
+    for (const coefficient of series) f.get(sum).get(square).op('f32x4.mul').get(coefficient).op('f32x4.add').set(sum);
+    f.get(x).get(x).get(square).op('f32x4.mul').get(sum).op('f32x4.mul').op('f32x4.add');
+    f.get(one).get(power).op('f32x4.sub').get(one).get(power).op('f32x4.add').op('f32x4.div');
+    f.get(x).get(sign).op('v128.and').op('v128.or');
+    f.get(magnitude).get(small).op('f32x4.lt').op('v128.bitselect');
   };
-});
+};
 
 /** max(x, 0) + ln(1 + e^−|x|). */
 const softplus: MakeFunction = inFloat64((f) => {
