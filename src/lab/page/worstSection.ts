@@ -30,7 +30,7 @@ export function worstSection({ worstLayers, layers }: Report): Markup | undefine
     <h2>Where the noise comes from</h2>
     <p>
       No layer is weak by itself: weights and results all keep well over the noise of their own rounding. What there is
-      adds up; the most of it at
+      adds up; most is added at
     </p>
     <ul>
       ${drops.map(
