@@ -58,7 +58,7 @@ function dequantizedWeights(lowering: Lowering, node: Node): FileWeights | undef
   const shift = constant.dtype === 'uint8' ? 128 : 0;
   return {
     shape: constant.shape,
-    data: Int8Array.from(numbersOf(constant), (q) => q - shift),
+    data: constant.dtype === 'int8' ? constant.data : new Int8Array(constant.data.map((q) => q - shift)),
     scales: file.scales,
     zeroPoints: file.zeroPoints.map((zeroPoint) => zeroPoint - shift),
     axis,
