@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/index.ts';
 import { compile, type Executable } from '../../src/engine/index.ts';
 import type { QuantizedGraph } from '../../src/graph/index.ts';
+import { recipeSchema } from '../../src/quant/index.ts';
 import { runQuantized } from '../../src/reference/index.ts';
 import type { TensorMap } from '../../src/tensor/index.ts';
 import { networks } from '../bench/generators/networks.ts';
@@ -32,9 +33,9 @@ function hashOf(outputs: TensorMap): string {
   return hash.digest('hex');
 }
 
-/** No operation of these kinds may fall back to the plain kernels. */
+/** No operation may fall back to the plain kernels. */
 function expectFast(executable: Executable): void {
-  const slow = [...executable.kernels].filter(([, kernel]) => /^reference\.(?!float)/.test(kernel));
+  const slow = [...executable.kernels].filter(([, kernel]) => kernel.startsWith('reference.'));
   expect(slow).toEqual([]);
 }
 
@@ -82,6 +83,34 @@ describe('the sample network', () => {
   });
 });
 
+describe('networks that are float in part', () => {
+  const sample = readFileSync(join(import.meta.dirname, '..', '..', 'src', 'cli', 'sample', 'digits-mobilenet.onnx'));
+
+  it.each([
+    ['weights alone', { activations: 'none' }],
+    ['depthwise and pooling excluded', { exclude: { nodes: ['*/d.0/Conv'], opTypes: ['GlobalAveragePool'] } }],
+    ['sums excluded', { exclude: { opTypes: ['Add', 'Gemm'] } }],
+  ])('%s: the sample network on every tier', async (_, recipe) => {
+    const graph = await quantizeFile(sample, recipeSchema.parse(recipe));
+    expect(graph.operations.some(({ kind }) => kind === 'float')).toBe(true);
+    const executables = executablesOf(graph);
+    expectReferenceBits(graph, executables, [11]);
+    for (const [name, executable] of executables) if (name !== 'reference') expectFast(executable);
+  });
+
+  it.each(['mobilenet_v3_small', 'efficientnet_b0', 'squeezenet_1_1'] as const)(
+    'weights alone: %s at 64 pixels',
+    async (name) => {
+      const network = networks[name](7);
+      const small = { ...network, input: { ...network.input, shape: [3, 64, 64] } };
+      const graph = await quantizeFile(toOnnx(small), recipeSchema.parse({ activations: 'none' }));
+      const executable = compile(graph);
+      expectReferenceBits(graph, [[executable.tier, executable]], [12]);
+      expectFast(executable);
+    },
+  );
+});
+
 describe.each(['mobilenet_v2', 'mobilenet_v3_small'] as const)('%s at 64 pixels', (name) => {
   it('gives the bits of the reference on the fastest tier', async () => {
     const network = networks[name](7);
@@ -109,6 +138,15 @@ describe.skipIf(models === undefined)('networks of the zoo', () => {
       const graph = await quantizeFile(readFileSync(resolve(models ?? '', file)));
       const executable = compile(graph);
       expectReferenceBits(graph, [[executable.tier, executable]], [8]);
+      expectFast(executable);
     },
   );
+
+  it('a detector with int8 weights alone gives the bits of the reference', async () => {
+    const file = resolve(models ?? '', 'ultraface_slim_320_bn.onnx');
+    const graph = await quantizeFile(readFileSync(file), recipeSchema.parse({ activations: 'none' }));
+    const executable = compile(graph);
+    expectReferenceBits(graph, [[executable.tier, executable]], [9]);
+    expectFast(executable);
+  });
 });

@@ -3,6 +3,7 @@ import { seededRandom } from '../../src/base/index.ts';
 import type { AttributeValue, ConcatOperation, LayoutOperation, Node } from '../../src/graph/index.ts';
 import { runNode } from '../../src/reference/index.ts';
 import { tensor, type Tensor } from '../../src/tensor/index.ts';
+import { constantOf, floatProblem } from './float/node.ts';
 import {
   batches,
   bytes,
@@ -191,6 +192,29 @@ const concats = fc
     });
   });
 
+/** The same on float32, whose images lie without padding. */
+function floatMoveProblem(shape: readonly number[], move: Move, common: Common): Problem {
+  const constants = (move.constants ?? []).map((value) =>
+    value?.dtype === 'uint8' ? tensor('float32', [], Float32Array.of(value.data[0]! / 8)) : value,
+  );
+  return floatProblem(
+    { opType: move.opType, attributes: move.attributes ?? {}, inputs: [shape, ...constants] },
+    common,
+    { kernel: /^move\./, outputs: move.outputs ?? 1 },
+  );
+}
+
+/** Float values and a constant side by side: anchors of a detector. */
+const floatConcats = fc
+  .tuple(shapes, fc.nat(2), fc.array(upTo(9), { minLength: 2, maxLength: 4 }), common)
+  .map(([shape, at, sizes, rest]): Problem => {
+    const axis = 1 + (at % (shape.length - 1));
+    const sized = sizes.map((size) => shape.map((dim, d) => (d === axis ? size : dim)));
+    const [first = [], ...others] = sized;
+    const inputs = [constantOf(first, seededRandom(rest.seed + 1)), ...others];
+    return floatProblem({ opType: 'Concat', attributes: { axis }, inputs }, rest, { kernel: /^move\./ });
+  });
+
 export const moveSuites: readonly Suite[] = [
   {
     name: 'layout operators',
@@ -198,4 +222,10 @@ export const moveSuites: readonly Suite[] = [
     runs: 80,
   },
   { name: 'concat', problems: concats, runs: 30 },
+  {
+    name: 'layout operators on floats',
+    problems: fc.tuple(moves, common).map(([[shape, move], rest]) => floatMoveProblem(shape, move, rest)),
+    runs: 60,
+  },
+  { name: 'concat of floats', problems: floatConcats, runs: 20 },
 ];
