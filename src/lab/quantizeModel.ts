@@ -51,11 +51,12 @@ export async function quantizeModel(options: QuantizeModelOptions): Promise<Quan
   const plan = planSamples({ calibration, evaluation }, recipe, mostChoosingSamples(network));
   checkSelection(recipe, plan);
   const job: Job = { options, network, clock, plan };
-  if (recipe.search === undefined) return withContenders(job, [recipe], ([only]) => prove(present(only, 'a network')));
+  if (recipe.search === undefined)
+    return withContenders(job, [{ recipe }], ([only]) => prove(present(only, 'a network')));
   const found = await searchRecipe(job);
-  const preferred = found.best === 0 ? undefined : found.report.candidates[found.best]?.recipe;
-  const recipes = [withoutSearch(recipe), preferred].filter((contender) => contender !== undefined);
-  return withContenders(job, recipes, ([given, other]) => {
+  const preferred = found.report.candidates.filter((_, index) => index === found.best && index !== 0);
+  const entries = [{ recipe: withoutSearch(recipe), made: found.given }, ...preferred];
+  return withContenders(job, entries, ([given, other]) => {
     const [first, second] = [given?.comparison, other?.comparison];
     const search = concludeSearch(found, [present(first, 'a comparison'), second], recipe.accuracyBudget);
     return prove(present(search.chosen === 0 ? given : other, 'the chosen network'), search);
@@ -72,22 +73,22 @@ interface Contender extends QuantizedNetwork {
   readonly comparison: Comparison | undefined;
 }
 
-/** Makes a network of each recipe and measures it on the evaluation samples. */
+/** Makes a network of each recipe, where it is not made yet, and measures it on the evaluation samples. */
 async function withContenders<T>(
   job: Job,
-  recipes: readonly Recipe[],
+  entries: readonly { readonly recipe: Recipe; readonly made?: QuantizedNetwork }[],
   use: (contenders: readonly Contender[]) => Promise<T>,
 ): Promise<T> {
   const { tier } = job.options;
   const opened: Contender[] = [];
   try {
-    for (const recipe of recipes) {
+    for (const { recipe, made } of entries) {
       const own = jobWith(job, recipe);
-      const made = await quantizeNetwork(own);
-      const written = importModel(readModel(made.onnx));
+      const network = made ?? (await quantizeNetwork(own));
+      const written = importModel(readModel(network.onnx));
       const lowered = lowerQdq(written);
       const executable = compile(lowered, tier === undefined ? {} : { tier });
-      opened.push({ ...made, job: own, written, lowered, executable, comparison: undefined });
+      opened.push({ ...network, job: own, written, lowered, executable, comparison: undefined });
     }
     const compared: Contender[] = [];
     for (const contender of opened)

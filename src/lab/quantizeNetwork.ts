@@ -33,11 +33,11 @@ export interface FoundRanges {
 /**
  * Calibrates, corrects and quantizes: equal network, samples, recipe and executor give equal bytes.
  *
- * @param ranges  where they are known already
+ * @param known  ranges, where they were found before
  */
-export async function quantizeNetwork(job: Job, ranges?: Ranges): Promise<QuantizedNetwork> {
+export async function quantizeNetwork(job: Job, known?: FoundRanges): Promise<QuantizedNetwork> {
   const { clock, options } = job;
-  const found = ranges === undefined ? await findRanges(job) : { ranges, convergence: [] };
+  const found = known ?? (await findRanges(job));
   clock.enter('correct', 1);
   const float = await correct(job, found.ranges);
   clock.enter('quantize', 1);

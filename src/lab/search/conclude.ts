@@ -12,7 +12,7 @@ export type Contenders = readonly [given: Comparison, preferred: Comparison | un
  * is returned.
  */
 export function concludeSearch(
-  { best, report }: SearchResult,
+  { best, report }: Pick<SearchResult, 'best' | 'report'>,
   [given, preferred]: Contenders,
   budget: number,
 ): SearchReport {

@@ -2,6 +2,7 @@ import { present } from '../../base/index.ts';
 import type { Recipe } from '../../quant/index.ts';
 import { spread, type Job } from '../job.ts';
 import { checkRecipe } from '../recipe.ts';
+import type { QuantizedNetwork } from '../quantizeNetwork.ts';
 import { describeSelection } from '../samples.ts';
 import { readChoosingSamples, readSpecimen, type ChoosingBatch } from './choosingSamples.ts';
 import { reportFigures } from './figures.ts';
@@ -25,6 +26,8 @@ import { Workbench, type Candidate } from './workbench.ts';
 export interface SearchResult {
   /** Index of the preferred candidate; 0 is the given recipe. */
   readonly best: number;
+  /** What the given recipe makes: it was measured as it is, so it need not be made again. */
+  readonly given: QuantizedNetwork;
   readonly report: Omit<SearchReport, 'chosen' | 'proof' | 'prevented'>;
 }
 
@@ -110,7 +113,7 @@ class RecipeSearch {
 
   async #measureLayers(bench: Workbench, few: readonly ChoosingBatch[]): Promise<void> {
     const job = bench.jobOf(this.#recipe);
-    const ranges = await bench.calibrations.rangesOf(job);
+    const { ranges } = await bench.calibrations.rangesOf(job);
     const { seconds } = present(this.#job.options.recipe.search, 'recipe.search');
     this.#plan(quantizedLayers(job.network.prepared, this.#recipe).length);
     await measureSensitivity(job, {
@@ -155,13 +158,14 @@ class RecipeSearch {
     return present(candidates[chooseBest(candidates, this.#recipe.accuracyBudget)], 'a candidate');
   }
 
-  #result({ candidates }: Workbench): SearchResult {
+  #result({ candidates, given }: Workbench): SearchResult {
     const { plan, options } = this.#job;
     const budget = this.#recipe.accuracyBudget;
     const front = paretoFront(candidates);
     const { samples, labelled, sha256 } = describeSelection(present(plan.selection, 'samples that choose'));
     return {
       best: chooseBest(candidates, budget),
+      given: given.network,
       report: {
         seconds: present(options.recipe.search, 'recipe.search').seconds,
         spentSeconds: Math.round(this.#limits.spentSeconds * 1_000) / 1_000,

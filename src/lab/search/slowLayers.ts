@@ -11,7 +11,7 @@ const PROFILES = 20;
  * float form has no generated kernel are left out: the plain loops are no rival.
  */
 export async function tryFloatWhereFaster(bench: Workbench, start: Candidate, specimen: TensorMap): Promise<void> {
-  if (bench.given.tier === 'reference') return;
+  if (bench.given.executable.tier === 'reference') return;
   const job = bench.jobOf(start.recipe);
   const layers = quantizedLayers(job.network.prepared, start.recipe);
   const times = await timesOf(bench, start, { floatLayers: [], specimen });

@@ -7,7 +7,7 @@ import { importModel, lowerQdq } from '../../transform/index.ts';
 import { jobWith, type Job } from '../job.ts';
 import { measureLatency } from '../latency.ts';
 import { StageClock } from '../progress.ts';
-import { quantizeNetwork } from '../quantizeNetwork.ts';
+import { quantizeNetwork, type QuantizedNetwork } from '../quantizeNetwork.ts';
 import { executableRunner } from '../runner.ts';
 import { Calibrations } from './calibrations.ts';
 import type { ChoosingBatch } from './choosingSamples.ts';
@@ -30,6 +30,13 @@ export interface WorkbenchOptions {
   readonly onMeasured: () => void;
 }
 
+/** What a recipe makes of the network. */
+export interface BuiltNetwork {
+  readonly executable: Executable;
+  readonly network: QuantizedNetwork;
+  readonly job: Job;
+}
+
 /** Time for the latency of one candidate; half of it is the given recipe's. */
 const LATENCY_BUDGET_MS = 500;
 
@@ -44,7 +51,7 @@ export class Workbench {
   readonly #options: WorkbenchOptions;
   readonly #limits: SearchLimits;
   readonly #byRecipe = new Map<string, Candidate>();
-  #given: Executable | undefined;
+  #given: Omit<BuiltNetwork, 'job'> | undefined;
 
   constructor(job: Job, options: WorkbenchOptions) {
     this.#job = job;
@@ -52,8 +59,8 @@ export class Workbench {
     this.#limits = options.limits;
   }
 
-  /** The given recipe, as far as it is compiled. */
-  get given(): Executable {
+  /** What the given recipe makes. */
+  get given(): Omit<BuiltNetwork, 'job'> {
     return present(this.#given, 'the given recipe is measured first');
   }
 
@@ -66,15 +73,13 @@ export class Workbench {
   }
 
   /** Compiles what a recipe makes of the network. */
-  async build(
-    recipe: Recipe,
-  ): Promise<{ readonly executable: Executable; readonly onnx: Uint8Array; readonly job: Job }> {
+  async build(recipe: Recipe): Promise<BuiltNetwork> {
     const job = this.jobOf(recipe);
-    const { onnx } = await quantizeNetwork(job, await this.calibrations.rangesOf(job));
+    const network = await quantizeNetwork(job, await this.calibrations.rangesOf(job));
     const { tier } = job.options;
     return {
-      executable: compile(lowerQdq(importModel(readModel(onnx))), tier === undefined ? {} : { tier }),
-      onnx,
+      executable: compile(lowerQdq(importModel(readModel(network.onnx))), tier === undefined ? {} : { tier }),
+      network,
       job,
     };
   }
@@ -85,22 +90,22 @@ export class Workbench {
     const known = this.#byRecipe.get(key);
     if (known) return known;
     if (this.candidates.length > 0) this.#limits.check();
-    const { executable, onnx, job } = await this.build(recipe);
-    this.#given ??= executable;
+    const { executable, network, job } = await this.build(recipe);
+    this.#given ??= { executable, network };
     try {
       const figures = await this.figures(executable, this.#options.batches);
       const p50Ms = await this.#time(executable);
       const { prepared } = job.network;
       const all = planQuantization(prepared, { ...recipe, exclude: { nodes: [], opTypes: [] } }).layers.length;
       const floatLayers = all - planQuantization(prepared, recipe).layers.length;
-      const candidate = { title, recipe, figures, p50Ms, int8Bytes: onnx.length, floatLayers };
+      const candidate = { title, recipe, figures, p50Ms, int8Bytes: network.onnx.length, floatLayers };
       this.candidates.push(candidate);
       this.#byRecipe.set(key, candidate);
       this.#limits.count();
       this.#options.onMeasured();
       return candidate;
     } finally {
-      if (executable !== this.#given) executable.close();
+      if (executable !== this.given.executable) executable.close();
     }
   }
 
@@ -113,7 +118,7 @@ export class Workbench {
   /** In turns with the given recipe, whose time of the first measurement is the unit: load that comes and goes falls on both. */
   async #time(executable: Executable): Promise<number> {
     const [given] = this.candidates;
-    const runners = [...new Set([this.given, executable])].map(executableRunner);
+    const runners = [...new Set([this.given.executable, executable])].map(executableRunner);
     const times = await measureLatency(runners, this.#options.specimen, { threads: 1, budgetMs: LATENCY_BUDGET_MS });
     const [own = 0, other = 0] = times.map(({ p50Ms }) => p50Ms);
     if (given === undefined) return own;
@@ -121,6 +126,6 @@ export class Workbench {
   }
 
   close(): void {
-    this.#given?.close();
+    this.#given?.executable.close();
   }
 }
