@@ -7,11 +7,16 @@ type Content = Markup | string | number | undefined | readonly Content[];
 
 /** A page's piece: everything put between the tags is escaped, unless it is markup itself. */
 export function html(strings: TemplateStringsArray, ...values: readonly Content[]): Markup {
-  let markup = strings[0] ?? '';
+  let markup = compact(strings[0]);
   values.forEach((value, i) => {
-    markup += render(value) + (strings[i + 1] ?? '');
+    markup += render(value) + compact(strings[i + 1]);
   });
   return { markup };
+}
+
+/** Indentation is for readers of the source; in a page of 500 layers it would be a third of all bytes. */
+function compact(template = ''): string {
+  return template.replace(/\s*\n\s*/g, '\n');
 }
 
 function render(value: Content): string {
