@@ -43,6 +43,9 @@ export function transposedWindow(node: Node, spatial: readonly number[], kernel:
  * The transpose of Conv: y[n, m, i · stride + k · dilation − pad] += x[n, c, i] · w[c, m, k].
  *
  * Inputs: x [N, C, …], w [C, M / group, …], bias [M].
+ *
+ * All in float32 as `conv` has it, over the input spread by the strides and the kernel turned round: the bias first, then taps from
+ * the last to the first, the channels of a tap in their order.
  */
 export const convTranspose: Kernel = (node, inputs) => {
   const x = floatInput(node, inputs, 0);
@@ -63,15 +66,15 @@ export const convTranspose: Kernel = (node, inputs) => {
   for (let n = 0; n < batch; n++) {
     for (let m = 0; m < filters; m++) {
       const out = y.data.subarray((n * filters + m) * outputPlane, (n * filters + m + 1) * outputPlane);
-      if (bias) out.fill(bias[m]!);
+      if (bias) out.fill(bias[m]! + 0);
       const g = Math.floor(m / perGroup);
-      for (let c = (g * channels) / group; c < ((g + 1) * channels) / group; c++) {
-        const weightAt = (c * perGroup + (m % perGroup)) * taps;
-        for (let place = 0; place < places; place++) {
-          const value = x.data[(n * channels + c) * places + place]!;
-          for (let tap = 0; tap < taps; tap++) {
+      for (let tap = taps - 1; tap >= 0; tap--) {
+        for (let c = (g * channels) / group; c < ((g + 1) * channels) / group; c++) {
+          const weight = w.data[(c * perGroup + (m % perGroup)) * taps + tap]!;
+          const from = (n * channels + c) * places;
+          for (let place = 0; place < places; place++) {
             const target = targets[place * taps + tap]!;
-            if (target >= 0) out[target]! += value * w.data[weightAt + tap]!;
+            if (target >= 0) out[target]! += Math.fround(x.data[from + place]! * weight);
           }
         }
       }

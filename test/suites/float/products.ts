@@ -69,6 +69,25 @@ function convProblem(sizes: ConvSizes): Problem {
   return floatProblem({ opType: 'Conv', attributes, inputs, integers }, common, { kernel: /^float\.conv/ });
 }
 
+const transposed = fc
+  .tuple(
+    fc.record({ strides: two(3), dilations: two(2), kernel: two(4), size: two(5), extra: two(2) }),
+    fc.record({ group: upTo(3), inner: upTo(5), outer: upTo(9), common: floatCommon }),
+    fc.boolean(),
+  )
+  .map(([{ strides, dilations, kernel, size, extra }, { group, inner, outer, common }, bias]): Problem => {
+    const random = seededRandom(common.seed + 1);
+    const { reals, integers } = weightsOf([group * inner, outer, ...kernel], 1, random);
+    // padding cuts off no whole tap
+    const pad = ([0, 1] as const).map((d) => Math.min(1, (kernel[d] - 1) * dilations[d]));
+    const output_padding = ([0, 1] as const).map((d) => Math.min(extra[d] - 1, strides[d] - 1));
+    const attributes = { strides, dilations, group, pads: [...pad, ...pad], output_padding };
+    const inputs = [[1, group * inner, ...size], reals, bias ? constantOf([group * outer], random) : undefined];
+    return floatProblem({ opType: 'ConvTranspose', attributes, inputs, integers }, common, {
+      kernel: /^float\.convtranspose/,
+    });
+  });
+
 const gemms = fc
   .tuple(
     fc.constantFrom('Gemm', 'MatMul'),
@@ -101,5 +120,6 @@ export const floatProductSuites: readonly Suite[] = [
   { name: 'float convolution of many weights', problems: heavy.map(convProblem), runs: 6 },
   { name: 'float grouped convolution', problems: grouped.map(convProblem), runs: 25 },
   { name: 'float depthwise convolution', problems: depthwise.map(convProblem), runs: 30 },
+  { name: 'float transposed convolution', problems: transposed, runs: 25 },
   { name: 'float fully connected', problems: fc.oneof(gemms, matMuls), runs: 30 },
 ];

@@ -16,7 +16,7 @@ export function activationOf(
 function isLayer({ node }: FloatOperation, { constants }: QuantizedGraph): boolean {
   const weights = constants.get(node.inputs[1] ?? '');
   if (node.domain !== '' || weights?.dtype !== 'float32') return false;
-  if (node.opType === 'Conv') return weights.shape.length === 4;
+  if (node.opType === 'Conv' || node.opType === 'ConvTranspose') return weights.shape.length === 4;
   return (node.opType === 'Gemm' || node.opType === 'MatMul') && weights.shape.length === 2;
 }
 

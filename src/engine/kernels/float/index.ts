@@ -4,7 +4,8 @@ import { chooseLayouts } from '../../plan/layout.ts';
 import type { KernelPlanner } from '../../plan/step.ts';
 import { fuseActivations } from './activation.ts';
 import { planBinary } from './binary.ts';
-import { convOf, planConv } from './conv.ts';
+import { convOf, planConv } from './conv/index.ts';
+import { convTransposeOf, planConvTranspose } from './conv/transposed.ts';
 import { gemmOf, planGemm } from './gemm.ts';
 import { planGlobalPool } from './globalPool.ts';
 import { planBatchNormalization, planLrn } from './normalization.ts';
@@ -16,6 +17,7 @@ import { planUnary } from './unary.ts';
 /** Asked in this order; the first offer is taken. */
 const planners: readonly FloatPlanner[] = [
   planConv,
+  planConvTranspose,
   planGemm,
   planUnary,
   planBinary,
@@ -39,8 +41,7 @@ export const planFloat: KernelPlanner = (operation, context) => {
 /** Float layers with the functions that follow them, where their kernels take them. */
 export function fuseFloat(graph: QuantizedGraph, dot: DotStrategy): QuantizedGraph {
   const context = { graph, layouts: chooseLayouts(graph), dot };
-  return fuseActivations(
-    graph,
-    (layer) => convOf(layer, context) !== undefined || gemmOf(layer, context) !== undefined,
+  return fuseActivations(graph, (layer) =>
+    [convOf, convTransposeOf, gemmOf].some((layerOf) => layerOf(layer, context) !== undefined),
   );
 }

@@ -5,7 +5,7 @@ import { bytesOf } from '../requantize.ts';
 import { imageOf, type FloatImage } from './image.ts';
 import type { FloatPlanner } from './planner.ts';
 import { emitAddWide, emitNarrowed, emitStoreFloats, LANES } from './vectors.ts';
-import { floatWindow, type FloatWindow } from './window.ts';
+import { floatWindow, type FloatWindow } from './conv/window.ts';
 
 /** Channels taken together, as vectors. */
 const VECTORS = 4;

@@ -1,5 +1,5 @@
-import { numbersAttribute, stringAttribute, type Node } from '../../../graph/index.ts';
-import type { FloatImage } from './image.ts';
+import { numbersAttribute, stringAttribute, type Node } from '../../../../graph/index.ts';
+import type { FloatImage } from '../image.ts';
 
 /** A window moving over an image, as the node's attributes have it. */
 export interface FloatWindow {

@@ -1,14 +1,14 @@
-import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
-import { stepFunction, type PlanContext, type WasmStep } from '../../plan/step.ts';
-import { emitLastFits } from '../loops.ts';
-import { emitPaddedInput, paddedInput } from '../paddedInput.ts';
-import { bytesOf } from '../requantize.ts';
-import { activationOf } from './activation.ts';
-import type { FloatConv } from './conv.ts';
-import type { MakeFunction } from './functions.ts';
-import { asBytes } from './image.ts';
-import type { PlannedFloat } from './planner.ts';
-import { emitStoreFloats, LANES } from './vectors.ts';
+import type { FunctionBuilder, Local } from '../../../../wasm/index.ts';
+import { stepFunction, type PlanContext, type WasmStep } from '../../../plan/step.ts';
+import { emitLastFits } from '../../loops.ts';
+import { emitPaddedInput, paddedInput } from '../../paddedInput.ts';
+import { bytesOf } from '../../requantize.ts';
+import { activationOf } from '../activation.ts';
+import type { FloatConv } from './geometry.ts';
+import type { MakeFunction } from '../functions.ts';
+import { asBytes } from '../image.ts';
+import type { PlannedFloat } from '../planner.ts';
+import { emitStoreFloats, LANES } from '../vectors.ts';
 
 /** Pixels side by side whose sums are in registers together. */
 const PIXELS = 4;
