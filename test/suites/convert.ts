@@ -92,7 +92,7 @@ function imageProblem(image: ConvertSizes & { readonly channels: number; readonl
       { x: floatOf(shape), q: quantized(shape, zeroPoint, scale), y: quantized(shape, zeroPoint, scale) },
       { inputs: ['x'], outputs: ['y'] },
     ),
-    kernels: { quantize: () => (size % 2 === 0 ? /^quantize\.interleave4$/ : /^quantize\./) },
+    kernels: { quantize: () => (size >= 3 ? /^quantize\.interleave4$/ : /^quantize\./) },
     feed: (_, count) => Float32Array.from({ length: count }, () => realOf(scale, zeroPoint, random)),
     ...{ random, batch, sizes: image },
   });

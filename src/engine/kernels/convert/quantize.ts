@@ -1,6 +1,7 @@
 import type { QuantizedValue } from '../../../graph/index.ts';
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
-import { stepFunction, type KernelPlanner } from '../../plan/step.ts';
+import { stepFunction, type KernelPlanner, type StepParameters } from '../../plan/step.ts';
+import { emitLastFits } from '../loops.ts';
 import { emitRounding } from '../requantize.ts';
 import { emitPlaneLoops, planesOf, type Planes } from './planes.ts';
 import { emitRowLoops, rowsOf } from './rows.ts';
@@ -16,7 +17,7 @@ export const planQuantize: KernelPlanner = (operation, context) => {
     return undefined;
   const rows = rowsOf(layout, from, value.shape);
   const planes = planesOf(layout, from, value.shape);
-  const interleaved = planes.bytes.pixel === 4 && planes.floats.pixel === 4 && planes.pixels % 4 === 0;
+  const interleaved = planes.bytes.pixel === 4 && planes.floats.pixel === 4 && planes.pixels >= UNIT_PIXELS;
   const form = interleaved ? 'interleave4' : rows ? 'rows' : 'scalar';
   return {
     runs: 'wasm',
@@ -25,11 +26,11 @@ export const planQuantize: KernelPlanner = (operation, context) => {
     macs: 0,
     constants: [],
     scratchBytes: 0,
-    units: form === 'rows' && rows ? rows.rows : 1,
+    units: interleaved ? Math.ceil(planes.pixels / UNIT_PIXELS) : form === 'rows' && rows ? rows.rows : 1,
     emit: (module, step) =>
       stepFunction(module, (f, parameters) => {
         const place = { bytes: step.address(operation.output), floats: step.address(operation.input) };
-        if (interleaved) emitInterleaved(f, planes, value, { arena: parameters.arena, ...place });
+        if (interleaved) emitInterleaved(f, planes, value, { ...parameters, ...place });
         else if (rows) {
           const quantize = emitQuantizer(f, value);
           emitRowLoops(f, parameters, { rows, place }, ({ bytes, floats }) => {
@@ -72,21 +73,41 @@ function emitQuantizer(f: FunctionBuilder, { scale, zeroPoint }: QuantizedValue)
   };
 }
 
-/** Four pixels at a time: one vector of each plane, shifted to its byte of the 32-bit pixel and joined. */
-function emitInterleaved(f: FunctionBuilder, planes: Planes, value: QuantizedValue, place: Place): void {
-  const [at, bytes] = f.locals('i', 2) as [Local, Local];
+/** Pixels of a unit of `interleave4`: two vectors, which V8 merges. */
+const UNIT_PIXELS = 8;
+
+/** Eight pixels at a time: two vectors of each plane, shifted to their byte of the 32-bit pixels and joined. */
+function emitInterleaved(
+  f: FunctionBuilder,
+  planes: Planes,
+  value: QuantizedValue,
+  place: Place & Pick<StepParameters, 'begin' | 'end'>,
+): void {
+  const [unit, at] = f.locals('i', 2) as [Local, Local];
   const quantize = emitQuantizer(f, value);
-  f.repeat(bytes, { start: 0, end: planes.pixels * 4, step: 16 }, () => {
-    f.get(place.arena).get(bytes).op('i32.add').tee(at);
-    for (let c = 0; c < planes.channels; c++) {
-      f.get(at).op('v128.load', { offset: place.floats + c * planes.floats.channel });
-      quantize();
-      if (c > 0)
-        f.i32(8 * c)
-          .op('i32x4.shl')
-          .op('v128.or');
-    }
-    f.op('v128.store', { offset: place.bytes });
+  const pixels = f.locals('v', UNIT_PIXELS / 4);
+  f.repeat(unit, { start: place.begin, end: place.end, step: 1 }, () => {
+    f.get(unit).i32(UNIT_PIXELS).op('i32.mul').set(at);
+    emitLastFits(f, at, planes.pixels, UNIT_PIXELS);
+    f.get(at).i32(4).op('i32.mul').get(place.arena).op('i32.add').set(at);
+    pixels.forEach((joined, vector) => {
+      for (let c = 0; c < planes.channels; c++) {
+        f.get(at).op('v128.load', { offset: place.floats + c * planes.floats.channel + vector * 16 });
+        quantize();
+        if (c > 0)
+          f.i32(8 * c)
+            .op('i32x4.shl')
+            .get(joined)
+            .op('v128.or');
+        f.set(joined);
+      }
+    });
+    pixels.forEach((joined, vector) =>
+      f
+        .get(at)
+        .get(joined)
+        .op('v128.store', { offset: place.bytes + vector * 16 }),
+    );
   });
 }
 
