@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { preprocessingSchema, type Preprocessing } from '../data/index.ts';
 import type { Graph } from '../graph/index.ts';
@@ -62,21 +63,27 @@ export function packageVersion(): string {
 
 /** Versions of everything that has a say in the numbers. */
 export function versions(): Record<string, string> {
-  const require = createRequire(import.meta.url);
   const found: Record<string, string> = {
     octet: packageVersion(),
     node: process.versions.node,
     v8: process.versions.v8,
   };
   for (const name of ['onnxruntime-node', 'sharp']) {
-    try {
-      const version = (require(`${name}/package.json`) as { version?: unknown }).version;
-      if (typeof version === 'string') found[name] = version;
-    } catch {
-      // Not installed: it had no say.
-    }
+    const version = installedVersion(name);
+    if (version !== undefined) found[name] = version;
   }
   return found;
+}
+
+/** Not every package exports its manifest: it is looked for above the package's entry. Undefined where not installed. */
+function installedVersion(name: string): string | undefined {
+  try {
+    const entry = createRequire(import.meta.url).resolve(name);
+    const root = entry.lastIndexOf(join('node_modules', name));
+    return versionIn(readFileSync(join(entry.slice(0, root), 'node_modules', name, 'package.json'), 'utf8'));
+  } catch {
+    return undefined;
+  }
 }
 
 function versionIn(manifest: string): string | undefined {

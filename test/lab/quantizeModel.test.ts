@@ -76,6 +76,8 @@ describe('the whole job', () => {
     expect(verdict).toBe('notEnoughData');
     expect(report.data.evaluation).toMatchObject({ source: 'evaluationSet', samples: 40, labelled: true });
     expect(report.size.int8Bytes).toBe(onnx.length);
+    // Images were decoded, so what decodes them is named.
+    expect(Object.keys(report.versions)).toEqual(expect.arrayContaining(['octet', 'node', 'sharp']));
     const graph = importModel(readModel(onnx));
     expect(readFileMetadata(graph)).toEqual({ preprocessing, labels, recipe: report.recipe });
     const lowered = lowerQdq(graph);

@@ -20,8 +20,8 @@ export function factsSection(report: Report): Markup {
     ],
     ['Engine', `${engine.tier}: ${engine.reason}`],
     ['Float executor', executor],
-    ['float file, sha-256', model.sha256],
-    ['int8 file, sha-256', model.quantizedSha256],
+    ['Float file, sha-256', model.sha256],
+    ['Int8 file, sha-256', model.quantizedSha256],
     ['Golden output, sha-256', golden],
     [
       'Versions',

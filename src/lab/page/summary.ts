@@ -76,7 +76,7 @@ export function comparisonSection(report: Report): Markup {
 function withInterval(value: { share: number; interval: { low: number; high: number } }): Markup {
   const { share, interval } = value;
   return html`${percent(share)}
-    <span class="soft interval">(${percent(interval.low, 1)} to ${percent(interval.high, 1)})</span>`;
+    <span class="soft interval">(${(interval.low * 100).toFixed(1)} to ${percent(interval.high, 1)})</span>`;
 }
 
 export function agreementSection({ paired, outputs, task }: Report): Markup | undefined {
