@@ -46,6 +46,8 @@ export const opcodes = {
   'i32.store8': plain(0x3a, 'ii>', 1),
   'f32.store': plain(0x38, 'if>', 4),
   'f64.store': plain(0x39, 'id>', 8),
+  'i64.store': plain(0x37, 'il>', 8),
+  'i64.extend_i32_u': plain(0xad, 'i>l'),
   'i32.eqz': plain(0x45, 'i>i'),
   'i32.eq': plain(0x46, 'ii>i'),
   'i32.ne': plain(0x47, 'ii>i'),
@@ -62,6 +64,10 @@ export const opcodes = {
   'i32.or': plain(0x72, 'ii>i'),
   'i32.shl': plain(0x74, 'ii>i'),
   'i32.shr_s': plain(0x75, 'ii>i'),
+  'f32.lt': plain(0x5d, 'ff>i'),
+  'f32.gt': plain(0x5e, 'ff>i'),
+  'f32.le': plain(0x5f, 'ff>i'),
+  'f32.ge': plain(0x60, 'ff>i'),
   'f32.add': plain(0x92, 'ff>f'),
   'f32.sub': plain(0x93, 'ff>f'),
   'f32.mul': plain(0x94, 'ff>f'),
@@ -188,6 +194,7 @@ export const opcodes = {
   'i64x2.shr_u': simd(0xcd, 'vi>v'),
   'i8x16.relaxed_swizzle': simd(0x100, 'vv>v'),
   'i8x16.relaxed_laneselect': simd(0x109, 'vvv>v'),
+  'i16x8.relaxed_dot_i8x16_i7x16_s': simd(0x112, 'vv>v'),
   'i32x4.relaxed_dot_i8x16_i7x16_add_s': simd(0x113, 'vvv>v'),
 } as const satisfies Record<string, Opcode>;
 

@@ -82,8 +82,8 @@ function roundNearest(mode: string, x: number): number {
   return Math.ceil(x - 0.5);
 }
 
-/** Taps of one output coordinate: input indices with weights that sum to 1. */
-interface Taps {
+/** Taps of one output coordinate: input indices with weights in float32 that sum to 1. */
+export interface Taps {
   readonly at: readonly number[];
   readonly weights: readonly number[];
 }
@@ -112,10 +112,10 @@ function taps(node: Node, mode: string, x: number, axis: Axis): Taps {
     weights.push(weight);
   }
   const sum = weights.reduce((total, weight) => total + weight, 0);
-  return { at, weights: weights.map((weight) => weight / sum) };
+  return { at, weights: weights.map((weight) => f32(weight / sum)) };
 }
 
-/** Interpolates along one dimension; outside of the crop, where it extrapolates, −1 marks the fill value. */
+/** Interpolates along one dimension, each product and each sum in float32; outside of the crop, where it extrapolates, −1 marks the fill value. */
 function interpolate(x: Tensor & { dtype: 'float32' }, d: number, taken: readonly (Taps | undefined)[], fill: number) {
   const shape = x.shape.map((dim, axis) => (axis === d ? taken.length : dim));
   const inner = x.shape.slice(d + 1).reduce((a, b) => a * b, 1);
@@ -126,12 +126,35 @@ function interpolate(x: Tensor & { dtype: 'float32' }, d: number, taken: readonl
     for (const [place, tap] of taken.entries()) {
       for (let i = 0; i < inner; i++) {
         let sum = tap ? 0 : fill;
-        tap?.at.forEach((k, t) => (sum += x.data[(o * size + k) * inner + i]! * tap.weights[t]!));
+        tap?.at.forEach((k, t) => (sum = f32(sum + f32(x.data[(o * size + k) * inner + i]! * tap.weights[t]!))));
         y.data[(o * taken.length + place) * inner + i] = sum;
       }
     }
   }
   return y;
+}
+
+/** Where every output coordinate of a dimension lies in the input; undefined outside of the crop. */
+function coordinatesOf(node: Node, axis: Axis): (number | undefined)[] {
+  const transformation = stringAttribute(node, 'coordinate_transformation_mode', 'half_pixel');
+  const crops = transformation === 'tf_crop_and_resize';
+  return Array.from({ length: axis.output }, (_, place) => {
+    const at = axis.size === axis.output && !crops ? place : sourceCoordinate(transformation, place, axis);
+    return crops && (at < 0 || at > axis.size - 1) ? undefined : at;
+  });
+}
+
+/**
+ * The taps of a linear or cubic Resize along each dimension, which it takes one after the other; undefined where one stays as it
+ * is, and for coordinates outside of the crop.
+ */
+export function resizeTaps(node: Node, inputs: readonly (Tensor | undefined)[]): ((Taps | undefined)[] | undefined)[] {
+  const mode = stringAttribute(node, 'mode', 'nearest');
+  const crops = stringAttribute(node, 'coordinate_transformation_mode', 'half_pixel') === 'tf_crop_and_resize';
+  return resizedAxes(node, inputs, requiredInput(node, inputs, 0)).map((axis) => {
+    if (axis.size === axis.output && !crops) return undefined;
+    return coordinatesOf(node, axis).map((at) => (at === undefined ? undefined : taps(node, mode, at, axis)));
+  });
 }
 
 /**
@@ -141,31 +164,19 @@ function interpolate(x: Tensor & { dtype: 'float32' }, d: number, taken: readonl
 export const resize: Kernel = (node, inputs) => {
   const x = requiredInput(node, inputs, 0);
   const axes = resizedAxes(node, inputs, x);
-  const mode = stringAttribute(node, 'mode', 'nearest');
-  const transformation = stringAttribute(node, 'coordinate_transformation_mode', 'half_pixel');
-  const crops = transformation === 'tf_crop_and_resize';
   const shape = axes.map((axis) => axis.output);
   const fill = numberAttribute(node, 'extrapolation_value', 0);
-  const coordinates = (axis: Axis): number[] =>
-    Array.from({ length: axis.output }, (_, at) =>
-      axis.size === axis.output && !crops ? at : sourceCoordinate(transformation, at, axis),
-    );
-  const outside = (at: number, axis: Axis): boolean => crops && (at < 0 || at > axis.size - 1);
-  if (mode === 'nearest') {
+  if (stringAttribute(node, 'mode', 'nearest') === 'nearest') {
     const rounding = stringAttribute(node, 'nearest_mode', 'round_prefer_floor');
     const sources = axes.map((axis) =>
-      Int32Array.from(coordinates(axis), (at) =>
-        outside(at, axis) ? -1 : Math.min(Math.max(roundNearest(rounding, at), 0), axis.size - 1),
+      Int32Array.from(coordinatesOf(node, axis), (at) =>
+        at === undefined ? -1 : Math.min(Math.max(roundNearest(rounding, at), 0), axis.size - 1),
       ),
     );
     return [gatherElements(x, shape, productIndices(shape, sources, rowMajorStrides(x.shape)), fill)];
   }
   let y = asFloat32(x);
-  for (const [d, axis] of axes.entries()) {
-    if (axis.size === axis.output && !crops) continue;
-    const taken = coordinates(axis).map((at) => (outside(at, axis) ? undefined : taps(node, mode, at, axis)));
-    y = interpolate(y, d, taken, fill);
-  }
+  for (const [d, taken] of resizeTaps(node, inputs).entries()) if (taken) y = interpolate(y, d, taken, fill);
   if (x.dtype === 'uint8' || x.dtype === 'int8') {
     const [low, high] = x.dtype === 'uint8' ? [0, 255] : [-128, 127];
     const rounded = y.data.map((value) => Math.min(Math.max(nearestEven(value), low), high));

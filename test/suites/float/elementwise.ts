@@ -75,24 +75,30 @@ const binaries = fc
     return floatProblem({ opType, inputs }, common, { kernel: /^float\./, specials: 'with specials' });
   });
 
-const softmaxes = fc
-  .tuple(
-    fc.oneof(
-      fc.tuple(fc.constant(1), upTo(40)).map((shape) => ({ shape, axis: 1 })),
-      fc.tuple(fc.constant(1), upTo(9), upTo(4), upTo(4)).map((shape) => ({ shape, axis: 1 })),
-      fc
-        .tuple(fc.constant(1), upTo(7), upTo(9))
-        .chain((shape) => fc.constantFrom(-1, 1, 2).map((axis) => ({ shape, axis }))),
-    ),
-    floatCommon,
-  )
-  .map(([{ shape, axis }, common]): Problem => {
-    const node = { opType: 'Softmax', attributes: { axis }, inputs: [shape] };
-    return floatProblem(node, common, { kernel: /^float\.softmax$/, specials: 'with specials' });
+/** Shapes with an axis along which a kernel can take rows. */
+const alongAxis = fc.oneof(
+  fc.tuple(fc.constant(1), upTo(40)).map((shape) => ({ shape, axis: 1 })),
+  fc.tuple(fc.constant(1), upTo(9), upTo(4), upTo(4)).map((shape) => ({ shape, axis: 1 })),
+  fc
+    .tuple(fc.constant(1), upTo(7), upTo(9))
+    .chain((shape) => fc.constantFrom(-1, 1, 2).map((axis) => ({ shape, axis }))),
+);
+
+const softmaxes = fc.tuple(alongAxis, floatCommon).map(([{ shape, axis }, common]): Problem => {
+  const node = { opType: 'Softmax', attributes: { axis }, inputs: [shape] };
+  return floatProblem(node, common, { kernel: /^float\.softmax$/, specials: 'with specials' });
+});
+
+const argMaxes = fc
+  .tuple(fc.constantFrom('ArgMax', 'ArgMin'), alongAxis, fc.constantFrom(0, 1), fc.constantFrom(0, 1), floatCommon)
+  .map(([opType, { shape, axis }, keepdims, select_last_index, common]): Problem => {
+    const node = { opType, attributes: { axis, keepdims, select_last_index }, inputs: [shape] };
+    return floatProblem(node, common, { kernel: /^float\.arg/, specials: 'with specials' });
   });
 
 export const floatElementwiseSuites: readonly Suite[] = [
   { name: 'float functions', problems: unaries, runs: 60 },
   { name: 'float operators of two', problems: binaries, runs: 60 },
   { name: 'float softmax', problems: softmaxes, runs: 30 },
+  { name: 'float arg max', problems: argMaxes, runs: 30 },
 ];

@@ -83,7 +83,7 @@ const isTensor = (input: readonly number[] | Tensor | undefined): input is Tenso
 
 /**
  * The node between two Relu-like neighbours, so that its images lie as they do inside a network: Neg in front of each input that
- * is a value, Neg behind the output.
+ * is a value, Neg behind an output of float32.
  */
 export function floatProblem(
   { opType, attributes = {}, inputs, integers }: FloatNode,
@@ -110,13 +110,15 @@ export function floatProblem(
   const outputs = Array.from({ length: expected.outputs ?? 1 }, (_, index) => `y${index}`);
   const node = operationOf(opType, 'node', names, outputs, attributes);
   const zeros = inputs.map((input) => (input === undefined || isTensor(input) ? input : tensor('float32', input)));
-  const shapes = runNode(node.node, zeros).map(({ shape }) => shape);
-  const after = outputs.map((name, index) => {
-    values[name] = float(shapes[index]!);
-    values[`z${index}`] = float(shapes[index]!);
-    return operationOf('Neg', `after${index}`, [name], [`z${index}`]);
+  const results = runNode(node.node, zeros);
+  const after = outputs.flatMap((name, index) => {
+    const { dtype, shape } = results[index]!;
+    values[name] = { kind: 'float', dtype, shape };
+    if (dtype !== 'float32') return [];
+    values[`z${index}`] = float(shape);
+    return [operationOf('Neg', `after${index}`, [name], [`z${index}`])];
   });
-  const leaving = outputs.map((_, index) => `z${index}`);
+  const leaving = after.length > 0 ? after.map(({ output }) => output) : outputs;
   return problemOf({
     graph: {
       ...graphOf([...before, node, ...after], values, { inputs: entering, outputs: leaving }, constants),

@@ -54,7 +54,23 @@ const reductions = fc
     });
   });
 
+const resizes = fc
+  .tuple(
+    fc.constantFrom('linear', 'cubic'),
+    fc.constantFrom('half_pixel', 'align_corners', 'asymmetric', 'pytorch_half_pixel'),
+    ...[channels, upTo(6), upTo(6), upTo(13), upTo(13)],
+    floatCommon,
+  )
+  .map(([mode, transformation, depth, height, width, tall, wide, common]): Problem => {
+    const attributes = { mode, coordinate_transformation_mode: transformation };
+    const inputs = [[1, depth, height, width], undefined, undefined, int64([1, depth, tall, wide])];
+    // what keeps its size is no interpolation
+    const kernel = tall === height && wide === width ? /^reference/ : /^float\.resize$/;
+    return floatProblem({ opType: 'Resize', attributes, inputs }, common, { kernel });
+  });
+
 export const floatPoolSuites: readonly Suite[] = [
   { name: 'float pooling', problems: pools, runs: 40 },
+  { name: 'float interpolation', problems: resizes, runs: 30 },
   { name: 'float reductions of pixels', problems: reductions, runs: 30 },
 ];

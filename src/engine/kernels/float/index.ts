@@ -3,6 +3,7 @@ import type { DotStrategy } from '../../dot.ts';
 import { chooseLayouts } from '../../plan/layout.ts';
 import type { KernelPlanner } from '../../plan/step.ts';
 import { fuseActivations } from './activation.ts';
+import { planArgMax } from './argMax.ts';
 import { planBinary } from './binary.ts';
 import { convOf, planConv } from './conv/index.ts';
 import { convTransposeOf, planConvTranspose } from './conv/transposed.ts';
@@ -11,6 +12,7 @@ import { planGlobalPool } from './globalPool.ts';
 import { planBatchNormalization, planLrn } from './normalization.ts';
 import { planPool } from './pool.ts';
 import type { FloatPlanner } from './planner.ts';
+import { planResize } from './resize.ts';
 import { planSoftmax } from './softmax.ts';
 import { planUnary } from './unary.ts';
 
@@ -24,6 +26,8 @@ const planners: readonly FloatPlanner[] = [
   planPool,
   planGlobalPool,
   planSoftmax,
+  planResize,
+  planArgMax,
   planBatchNormalization,
   planLrn,
 ];

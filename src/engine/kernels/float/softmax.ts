@@ -1,32 +1,9 @@
 import { numberAttribute } from '../../../graph/index.ts';
-import { elementCount } from '../../../tensor/index.ts';
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
-import { stepFunction, type PlanContext, type StepParameters } from '../../plan/step.ts';
+import { stepFunction, type StepParameters } from '../../plan/step.ts';
 import { emitExp } from './exp.ts';
 import { isFloat32, type FloatPlanner } from './planner.ts';
-
-/** Rows of a softmax: how many elements, how far apart; and where the rows begin, `inner` of them side by side. */
-interface SoftmaxRows {
-  readonly size: number;
-  /** Bytes from one element of a row to the next. */
-  readonly step: number;
-  readonly inner: number;
-  readonly count: number;
-}
-
-function rowsOf(axis: number, name: string, { graph, layouts }: PlanContext): SoftmaxRows | undefined {
-  const [value, layout] = [graph.values.get(name), layouts.get(name)];
-  if (!value || !layout) return undefined;
-  const { shape } = value;
-  const at = axis < 0 ? axis + shape.length : axis;
-  if (layout.kind === 'nhwcFloat') {
-    const pixels = layout.height * layout.width;
-    return at === 1 ? { size: layout.channels, step: 4, inner: 1, count: pixels } : undefined;
-  }
-  const size = shape[at] ?? 1;
-  const inner = elementCount(shape.slice(at + 1));
-  return { size, step: inner * 4, inner, count: elementCount(shape) / size };
-}
+import { emitRowStart, rowsAlong, type Rows } from './rows.ts';
 
 /** e^(x − max) / Σ along one axis; sums in float64, in order. */
 export const planSoftmax: FloatPlanner = (operation, context) => {
@@ -35,7 +12,7 @@ export const planSoftmax: FloatPlanner = (operation, context) => {
   if (node.domain !== '' || node.opType !== 'Softmax') return undefined;
   if (!isFloat32(context, input) || !isFloat32(context, output)) return undefined;
   if (context.layouts.get(input)?.kind !== context.layouts.get(output)?.kind) return undefined;
-  const rows = rowsOf(numberAttribute(node, 'axis', -1), input, context);
+  const rows = rowsAlong(numberAttribute(node, 'axis', -1), input, context);
   if (!rows) return undefined;
   return {
     runs: 'wasm',
@@ -61,7 +38,7 @@ export const planSoftmax: FloatPlanner = (operation, context) => {
  */
 function emitSoftmax(
   f: FunctionBuilder,
-  rows: SoftmaxRows,
+  rows: Rows,
   { from, to }: { readonly from: number; readonly to: number },
   { arena, scratch, begin, end }: StepParameters,
 ): void {
@@ -139,23 +116,4 @@ function emitWhere(f: FunctionBuilder, k: Local, size: number, body: () => void)
     skipIf();
     body();
   });
-}
-
-/** start = arena + 4 · (row / inner · size · inner + row % inner) */
-function emitRowStart(
-  f: FunctionBuilder,
-  { row, start, arena }: { readonly row: Local; readonly start: Local; readonly arena: Local },
-  { size, inner }: SoftmaxRows,
-): void {
-  if (inner === 1) f.get(row).i32(size).op('i32.mul');
-  else {
-    f.get(row)
-      .i32(inner)
-      .op('i32.div_u')
-      .i32((size - 1) * inner)
-      .op('i32.mul')
-      .get(row)
-      .op('i32.add');
-  }
-  f.i32(4).op('i32.mul').get(arena).op('i32.add').set(start);
 }
