@@ -201,15 +201,13 @@ async function latencies(job: Job, executable: Executable): Promise<Report['late
     indices: selection.indices.slice(0, 1),
     signal,
   });
-  const fp32 = await singleThreadRunner(network.imported, executor);
-  try {
-    for await (const { feeds } of one) {
-      const both = await measureLatency([fp32, executableRunner(executable)], feeds, { threads: 1, signal });
-      const float = await measureFloatNodes(executor, { ...network, recipe }, feeds);
-      return latencyFigures(both, measureNodes(executable, feeds, float));
-    }
-    return {};
-  } finally {
-    await fp32.close();
+  for await (const { feeds } of one) {
+    const fp32 = await singleThreadRunner(network.imported, executor);
+    const runners = [fp32, executableRunner(executable)];
+    // Closed before nodes are timed: two sessions would hold the float weights twice.
+    const both = await measureLatency(runners, feeds, { threads: 1, signal }).finally(() => fp32.close());
+    const float = await measureFloatNodes(executor, { ...network, recipe }, feeds);
+    return latencyFigures(both, measureNodes(executable, feeds, float));
   }
+  return {};
 }
