@@ -27,8 +27,12 @@ export async function showFloatLayers(bench: Workbench, start: Candidate, layers
   for (const count of SHOWN) if (count <= layers.length) await measureFloat(bench, start, layers.slice(0, count));
 }
 
+/** Layers that a title names; more are counted. */
+const NAMED = 3;
+
 function measureFloat(bench: Workbench, start: Candidate, names: readonly string[]): Promise<Candidate> {
-  const title = names.length === 1 ? `'${names[0] ?? ''}' float` : `${names.length} layers float`;
+  const list = names.map((name) => `'${name}'`).join(', ');
+  const title = names.length <= NAMED ? `${list} float` : `${names.length} layers float`;
   const isGiven = start === bench.candidates[0];
   return bench.measure(isGiven ? title : `${start.title} + ${title}`, withFloatLayers(start.recipe, names));
 }

@@ -53,15 +53,17 @@ export class SearchLimits {
     if (this.ended !== 'finished') throw new SearchEnded('the search is over');
   }
 
-  /** Runs a part of the search; what it has done when the search must end stays done. */
+  /**
+   * Runs a part of the search; what it has done when the search must end, or when a recipe is refused, stays done. Cancelling and
+   * broken invariants are thrown on.
+   */
   async within(part: () => Promise<void>): Promise<void> {
     try {
       this.check();
       await part();
     } catch (error) {
-      const cancelled = error instanceof AppError && error.code === 'CANCELLED';
-      const over = this.ended !== 'finished' && this.#options.signal?.aborted !== true;
-      if (!(error instanceof SearchEnded) && !(cancelled && over)) throw error;
+      const expected = error instanceof SearchEnded || error instanceof AppError;
+      if (!expected || this.#options.signal?.aborted === true) throw error;
     }
   }
 }

@@ -1,3 +1,4 @@
+import { AppError } from '../../base/index.ts';
 import type { Recipe } from '../../quant/index.ts';
 import type { ChoosingBatch } from './choosingSamples.ts';
 import type { Figures } from './figures.ts';
@@ -21,16 +22,29 @@ export async function shortList(
   const found: { variant: Variant; figures: Figures }[] = [];
   for (const variant of variants) {
     if (variant.dimension === 'correction') continue;
-    const { executable } = await bench.build({ ...variant.apply(recipe), biasCorrection: 'none' });
-    try {
-      found.push({ variant, figures: await bench.figures(executable, few) });
-    } finally {
-      executable.close();
-    }
+    const figures = await cheapFigures(bench, { ...variant.apply(recipe), biasCorrection: 'none' }, few);
+    if (figures !== undefined) found.push({ variant, figures });
   }
   found.sort((a, b) => compareFidelity(a.figures, b.figures));
   const corrections = variants.filter(({ dimension }) => dimension === 'correction');
   return [...found.map(({ variant }) => variant).slice(0, SHORT_LIST), ...corrections];
+}
+
+/** Undefined for a recipe that this network refuses. */
+async function cheapFigures(
+  bench: Workbench,
+  recipe: Recipe,
+  few: readonly ChoosingBatch[],
+): Promise<Figures | undefined> {
+  const built = await bench.build(recipe).catch((error: unknown) => {
+    if (error instanceof AppError && error.code !== 'CANCELLED') return undefined;
+    throw error;
+  });
+  try {
+    return built && (await bench.figures(built.executable, few));
+  } finally {
+    built?.executable.close();
+  }
 }
 
 /** Measures single changes, then the winners of each kind together. */
