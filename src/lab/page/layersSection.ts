@@ -74,8 +74,7 @@ function facts(layer: LayerReport, time: NodeLatency | undefined): Markup {
       rows.push(['Range', `channel ${dominantChannel.channel} sets ${percent(dominantChannel.share, 0)} of it`]);
   }
   if (kernel !== undefined) rows.push(['Kernel', kernel]);
-  if (time)
-    rows.push(['Time', `${ms(time.int8.p50Ms)}${time.macs > 0 ? `, ${grouped(time.macs)} multiply-accumulates` : ''}`]);
+  if (time) rows.push(['Time', timeText(time)]);
   return html`<dl>
     ${rows.map(
       ([term, text]) =>
@@ -85,6 +84,14 @@ function facts(layer: LayerReport, time: NodeLatency | undefined): Markup {
         </div>`,
     )}
   </dl>`;
+}
+
+function timeText({ int8, fp32, macs }: NodeLatency): string {
+  return [
+    `${ms(int8.p50Ms)} as int8`,
+    ...(fp32 === undefined ? [] : [`${ms(fp32.p50Ms)} as fp32`]),
+    ...(macs > 0 ? [`${grouped(macs)} multiply-accumulates`] : []),
+  ].join(', ');
 }
 
 function shapeText(shape: readonly number[]): string {

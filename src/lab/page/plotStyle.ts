@@ -20,6 +20,7 @@ export const plotStyle = `
   display: flex; flex-wrap: wrap; align-items: flex-start; gap: 0 1.25rem; max-height: 40rem; overflow: auto; margin-top: 0.5rem;
   padding: 0.75rem; background: var(--panel); border: 1px solid var(--edge); border-radius: 6px;
 }
+@media (min-width: 42rem) { .pieces { row-gap: 1.75rem; } }
 .piece { display: block; flex: none; height: auto; }
 .edges { fill: none; stroke: var(--soft); stroke-width: 1.4; }
 .node { text-decoration: none; }
