@@ -1,7 +1,7 @@
 import type { Comparison } from '../evaluate.ts';
 import { figuresOf, reportFigures, type Figures } from './figures.ts';
 import { withinBudget } from './ranking.ts';
-import type { SearchReport } from './searchReport.ts';
+import type { LayerSensitivity, SearchReport } from './searchReport.ts';
 import type { SearchResult } from './searchRecipe.ts';
 
 /** The given recipe and the preferred one on the samples that prove; no second one where they are the same. */
@@ -53,13 +53,16 @@ function prevented(
   const chosenWithin = candidates.some(({ withinBudget: within }) => within);
   if (chosenWithin && withinBudget(proved, budget)) return {};
   const [worst] = sensitivity;
-  const blame =
-    worst === undefined
-      ? ''
-      : ` The layer that costs most is '${worst.name}': in int8 alone it leaves ${worst.sqnrDb?.toFixed(1) ?? 'all'} dB at the outputs` +
-        `${worst.outputKl === undefined ? '' : ` (divergence ${worst.outputKl.toPrecision(2)})`}.`;
+  const blame = worst === undefined ? '' : ` ${blameOf(worst)}`;
   const why = chosenWithin
     ? `Candidates kept the budget on the ${selection.samples} samples that choose, but not on the ${proved.samples} that prove.`
     : `None of ${candidates.length} candidates kept the budget on the ${selection.samples} samples that choose; the search ended ${endings[ended]}.`;
   return { prevented: why + blame };
+}
+
+function blameOf({ name, sqnrDb, outputKl, cause }: LayerSensitivity): string {
+  const left = sqnrDb === null ? 'no error' : `${sqnrDb.toFixed(1)} dB`;
+  const divergence = outputKl === undefined ? '' : ` (divergence ${outputKl.toPrecision(2)})`;
+  const by = cause === undefined ? '' : `, most of it by its ${cause}`;
+  return `The layer that costs most is '${name}': in int8 alone it leaves ${left} at the outputs${divergence}${by}.`;
 }

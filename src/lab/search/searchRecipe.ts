@@ -15,6 +15,7 @@ import {
   mostSensitiveFirst,
   quantizedLayers,
   reportSensitivity,
+  withCause,
   type Sensitivity,
 } from './sensitivity.ts';
 import { measureVariants, shortList } from './shortList.ts';
@@ -35,6 +36,8 @@ export interface SearchResult {
 const FEW_SAMPLES = { onnxruntime: 32, reference: 4 } as const;
 /** Share of the time that the cheap figures of single layers may take. */
 const SENSITIVITY_SHARE = 0.25;
+/** The worst layers are told what of them costs most. */
+const EXPLAINED = 3;
 
 /** The recipe as it is, without its search. */
 export function withoutSearch(recipe: Recipe): Recipe {
@@ -115,17 +118,19 @@ class RecipeSearch {
     const job = bench.jobOf(this.#recipe);
     const { ranges } = await bench.calibrations.rangesOf(job);
     const { seconds } = present(this.#job.options.recipe.search, 'recipe.search');
+    const until = this.#limits.spentSeconds + SENSITIVITY_SHARE * seconds;
+    const measurement = { ranges, samples: few, check: () => this.#limits.check() };
     this.#plan(quantizedLayers(job.network.prepared, this.#recipe).length);
     await measureSensitivity(job, {
-      ranges,
-      samples: few,
-      check: () => this.#limits.check(),
-      isEnough: () => this.#limits.spentSeconds > SENSITIVITY_SHARE * seconds,
+      ...measurement,
+      isEnough: () => this.#limits.spentSeconds > until,
       onMeasured: (layer) => {
         this.#layers.push(layer);
         this.#advance();
       },
     });
+    for (const layer of mostSensitiveFirst(this.#layers).slice(0, EXPLAINED))
+      this.#layers[this.#layers.indexOf(layer)] = await withCause(job, layer, measurement);
   }
 
   async #measureVariants(bench: Workbench, few: readonly ChoosingBatch[]): Promise<void> {

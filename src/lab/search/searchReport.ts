@@ -35,6 +35,7 @@ const sensitivity = z.strictObject({
   name: z.string(),
   sqnrDb: decibels,
   outputKl: klDivergence.optional(),
+  cause: z.enum(['weights', 'activations']).optional().describe('what of it costs most; of the worst layers'),
 });
 
 /** What a recipe search tried and why it ended where it did. */

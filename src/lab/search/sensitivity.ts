@@ -11,13 +11,18 @@ import type { LayerSensitivity } from './searchReport.ts';
 export interface Sensitivity {
   readonly name: string;
   readonly figures: Figures;
+  /** What of it costs most, where that was asked for. */
+  readonly cause?: 'weights' | 'activations';
 }
 
-export interface SensitivityOptions {
+export interface LayerMeasurement {
   readonly ranges: Ranges;
   readonly samples: readonly ChoosingBatch[];
   /** Throws to end the search; layers measured until then stay measured. */
   readonly check: () => void;
+}
+
+export interface SensitivityOptions extends LayerMeasurement {
   /** Ends the measurement alone. */
   readonly isEnough: () => boolean;
   readonly onMeasured: (layer: Sensitivity) => void;
@@ -36,21 +41,46 @@ export function withFloatLayers(recipe: Recipe, layers: readonly string[]): Reci
 
 /** Quantizes each layer alone, without correction, and compares the outputs with those of the float network. */
 export async function measureSensitivity(
-  { network, options }: Job,
-  { ranges, samples, check, isEnough, onMeasured }: SensitivityOptions,
+  job: Job,
+  { isEnough, onMeasured, ...measurement }: SensitivityOptions,
 ): Promise<void> {
-  const { prepared, classOutput } = network;
-  const layers = quantizedLayers(prepared, options.recipe);
-  for (const name of layers) {
+  for (const name of quantizedLayers(job.network.prepared, job.options.recipe)) {
     if (isEnough()) return;
-    const others = layers.filter((other) => other !== name);
-    const alone = quantizeGraph(prepared, ranges, withFloatLayers(options.recipe, others));
-    const runner = await floatRunner(alone, options.executor);
-    try {
-      onMeasured({ name, figures: await measureFigures(runner, samples, { classOutput, check }) });
-    } finally {
-      await runner.close();
-    }
+    onMeasured({ name, figures: await measureAlone(job, name, job.options.recipe, measurement) });
+  }
+}
+
+/** Whether the weights of a layer alone make at least half of the error that the layer makes. */
+export async function withCause(
+  job: Job,
+  { name, figures }: Sensitivity,
+  measurement: LayerMeasurement,
+): Promise<Sensitivity> {
+  const { recipe } = job.options;
+  if (recipe.activations === 'none') return { name, figures, cause: 'weights' };
+  const weights = await measureAlone(job, name, { ...recipe, activations: 'none' }, measurement);
+  return { name, figures, cause: errorOf(weights) >= errorOf(figures) / 2 ? 'weights' : 'activations' };
+}
+
+/** Divergence, or without classes noise over signal. */
+function errorOf({ outputKl, sqnrDb }: Figures): number {
+  return outputKl ?? (sqnrDb === null ? 0 : 10 ** (-sqnrDb / 10));
+}
+
+async function measureAlone(
+  { network, options }: Job,
+  name: string,
+  recipe: Recipe,
+  { ranges, samples, check }: LayerMeasurement,
+): Promise<Figures> {
+  const { prepared, classOutput } = network;
+  const others = quantizedLayers(prepared, recipe).filter((other) => other !== name);
+  const alone = quantizeGraph(prepared, ranges, withFloatLayers(recipe, others));
+  const runner = await floatRunner(alone, options.executor);
+  try {
+    return await measureFigures(runner, samples, { classOutput, check });
+  } finally {
+    await runner.close();
   }
 }
 
@@ -59,6 +89,11 @@ export function mostSensitiveFirst(layers: readonly Sensitivity[]): readonly Sen
   return [...layers].sort((a, b) => compareFidelity(b.figures, a.figures));
 }
 
-export function reportSensitivity({ name, figures: { outputKl, sqnrDb } }: Sensitivity): LayerSensitivity {
-  return { name, sqnrDb, ...(outputKl === undefined ? {} : { outputKl }) };
+export function reportSensitivity({ name, figures: { outputKl, sqnrDb }, cause }: Sensitivity): LayerSensitivity {
+  return {
+    name,
+    sqnrDb,
+    ...(outputKl === undefined ? {} : { outputKl }),
+    ...(cause === undefined ? {} : { cause }),
+  };
 }
