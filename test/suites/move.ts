@@ -192,6 +192,43 @@ const concats = fc
     });
   });
 
+/** Channels of groups dealt out in turn, after one image or two side by side: what a network does between groups. */
+const channelShuffles = fc
+  .tuple(fc.record({ groups: upTo(4), each: upTo(20), height: upTo(4), width: upTo(4) }), fc.boolean(), common)
+  .map(([{ groups, each, height, width }, joined, { zeroPoint, batch, seed }]): Problem => {
+    const channels = groups * each;
+    const image = [1, channels, height, width];
+    const half = Math.ceil(channels / 2);
+    const parts = joined && channels > 1 ? [half, channels - half] : [];
+    const inputs = parts.length > 0 ? parts.map((_, index) => `x${index}`) : ['x'];
+    const layout = (opType: string, [input, output]: readonly [string, string], operand: string): LayoutOperation => ({
+      ...{ kind: 'layout', name: output, input, output, outputIndex: 0 },
+      node: {
+        ...{ name: output, opType, domain: '', outputs: [output], inputs: operand === '' ? [input] : [input, operand] },
+        attributes: new Map<string, AttributeValue>(opType === 'Transpose' ? [['perm', [0, 2, 1, 3, 4]]] : []),
+      },
+    });
+    const concat: ConcatOperation = { kind: 'concat', name: 'x', inputs, output: 'x', axis: 1 };
+    const operations = [
+      ...(parts.length > 0 ? [concat] : []),
+      layout('Reshape', ['x', 'split'], 'apart'),
+      layout('Transpose', ['split', 'turned'], ''),
+      layout('Reshape', ['turned', 'y'], 'together'),
+    ];
+    const values = {
+      ...Object.fromEntries(parts.map((part, index) => [`x${index}`, quantized([1, part, height, width], zeroPoint)])),
+      ...{ x: quantized(image, zeroPoint), y: quantized(image, zeroPoint) },
+      split: quantized([1, groups, each, height, width], zeroPoint),
+      turned: quantized([1, each, groups, height, width], zeroPoint),
+    };
+    const constants = { apart: int64([1, groups, each, height, width]), together: int64(image) };
+    return problemOf({
+      graph: graphOf(operations, values, { inputs, outputs: ['y'] }, constants),
+      kernels: { y: () => /^move\./ },
+      ...{ random: seededRandom(seed), batch, sizes: { groups, each, height, width, joined } },
+    });
+  });
+
 /** The same on float32, whose images lie without padding. */
 function floatMoveProblem(shape: readonly number[], move: Move, common: Common): Problem {
   const constants = (move.constants ?? []).map((value) =>
@@ -222,6 +259,7 @@ export const moveSuites: readonly Suite[] = [
     runs: 80,
   },
   { name: 'concat', problems: concats, runs: 30 },
+  { name: 'channel shuffles', problems: channelShuffles, runs: 40 },
   {
     name: 'layout operators on floats',
     problems: fc.tuple(moves, common).map(([[shape, move], rest]) => floatMoveProblem(shape, move, rest)),

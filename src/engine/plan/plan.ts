@@ -5,6 +5,7 @@ import { ModuleBuilder } from '../../wasm/index.ts';
 import type { DotStrategy } from '../dot.ts';
 import { fuseFloat } from '../kernels/float/index.ts';
 import { planStep } from '../kernels/index.ts';
+import { joinMoves } from '../kernels/move/chain.ts';
 import { ALIGNMENT, heldConstants, planArena } from './arena.ts';
 import { withBorders } from './borders.ts';
 import { controlBytes } from './control.ts';
@@ -65,7 +66,7 @@ export interface PlanOptions {
 
 /** Chooses layouts and kernels, places everything and emits the module. */
 export function planNetwork(network: QuantizedGraph, dot: DotStrategy, options: PlanOptions = {}): Plan {
-  const graph = fuseFloat(withBorders(network), dot);
+  const graph = fuseFloat(joinMoves(withBorders(network)), dot);
   const layouts = chooseLayouts(graph);
   const context = { graph, layouts, dot };
   const steps = graph.operations.map((operation) => planStep(operation, context));

@@ -19,7 +19,12 @@ export interface Sources {
   readonly elementBytes: number;
 }
 
-export type MoveOperation = FloatOperation | ConcatOperation | LayoutOperation;
+/** A move, and the moves that follow it where they are one. */
+export type MoveOperation = (FloatOperation | ConcatOperation | LayoutOperation) & {
+  readonly then?: readonly MoveOperation[];
+  /** The first of them, as it was. */
+  readonly head?: MoveOperation;
+};
 
 /** What an operation moves, in the order of `Sources.operands`. */
 export function movedInputs(operation: MoveOperation): readonly string[] {
@@ -64,7 +69,12 @@ export function sourcesOf(
   });
   if (node.inputs.some((input, at) => input !== '' && !operands[at])) return undefined;
   if (node.opType === 'Pad') operands[2] = tensor('int32', [], Int32Array.of(PAD));
-  const elements = runNode(node, operands)[index];
+  let elements = runNode(node, operands)[index];
+  for (const next of operation.then ?? []) {
+    const { inputs: names } = nodeOf(next);
+    const further = names.slice(1).map((input) => (input === '' ? undefined : graph.constants.get(input)));
+    elements = runNode(nodeOf(next), [elements, ...further])[next.kind === 'layout' ? next.outputIndex : 0];
+  }
   invariant(elements?.dtype === 'int32', 'moves keep the element type');
   const layout = present(layouts.get(name), name);
   const value = present(graph.values.get(name), name);

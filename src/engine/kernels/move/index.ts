@@ -3,9 +3,10 @@ import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
 import { stepFunction, type KernelPlanner, type Placement, type PlanContext, type WasmStep } from '../../plan/step.ts';
 import { bytesOf } from '../requantize.ts';
 import { foldCopies, type Copy } from './copies.ts';
-import { movedInputs, PAD, sourcesOf, type MoveOperation } from './elements.ts';
+import { movedInputs, PAD, sourcesOf, type MoveOperation, type Sources } from './elements.ts';
 import { emitCopy, type Source } from './emitCopies.ts';
 import { isMove } from './operators.ts';
+import { emitPixelShuffle, pixelShuffle } from './shuffle.ts';
 import { gatherTable, emitGather } from './table.ts';
 
 /** More nests than this are read from a table instead. */
@@ -24,7 +25,7 @@ export interface Moved {
 export const planMove: KernelPlanner = (operation, context) => {
   if (!isMove(operation)) return undefined;
   const move = operation as MoveOperation;
-  const outputs = move.kind === 'float' ? move.node.outputs : [move.output];
+  const outputs = move.kind === 'float' && !move.then ? move.node.outputs : [move.output];
   const inputs = movedInputs(move);
   if (outputs.length > 1 && move.kind === 'float' && move.node.opType === 'Dropout') return undefined;
   const moved: Moved[] = [];
@@ -33,6 +34,8 @@ export const planMove: KernelPlanner = (operation, context) => {
     const index = move.kind === 'layout' ? move.outputIndex : at;
     const sources = sourcesOf(move, { name, index }, context);
     if (!sources) return undefined;
+    const shuffle = outputs.length === 1 ? shuffleOf(move, inputs, sources, context) : undefined;
+    if (shuffle) return shuffle;
     const copies = foldCopies(sources);
     if (copies.length <= MOST_NESTS) moved.push({ output: name, copies });
     else if (outputs.length === 1) return tableStep(move, inputs, sources, context);
@@ -40,6 +43,44 @@ export const planMove: KernelPlanner = (operation, context) => {
   }
   return copyStep(move, inputs, moved, context);
 };
+
+/** Pixels rearranged by shuffles, where their bytes are too scattered to be copied in whole vectors. */
+function shuffleOf(
+  operation: MoveOperation,
+  inputs: readonly string[],
+  sources: Sources,
+  { graph, layouts }: PlanContext,
+): WasmStep | undefined {
+  const images = [operation.output, ...inputs].map((name) => layouts.get(name));
+  const steps = images.flatMap((layout) => (layout?.kind === 'nhwc' ? [layout.channelStride] : []));
+  const pixels = images.map((layout) => (layout?.kind === 'nhwc' ? layout.height * layout.width : 0));
+  if (steps.length !== images.length || pixels.some((count) => count !== pixels[0])) return undefined;
+  if (inputs.some((name) => graph.values.get(name)?.kind !== 'quantized')) return undefined;
+  const [output = 0, ...inputSteps] = steps;
+  const shuffle = pixelShuffle(sources, { output, inputs: inputSteps });
+  if (!shuffle) return undefined;
+  return {
+    runs: 'wasm',
+    operation,
+    kernel: 'move.shuffle',
+    macs: 0,
+    constants: [],
+    scratchBytes: 0,
+    units: shuffle.pixels,
+    emit: (module, place) =>
+      stepFunction(module, (f, { arena, begin, end }) => {
+        const pointer = (name: string, step: number): Local => {
+          const local = f.local('i');
+          f.get(begin).i32(step).op('i32.mul').get(arena).op('i32.add').i32(place.address(name)).op('i32.add');
+          f.set(local);
+          return local;
+        };
+        const target = pointer(operation.output, output);
+        const pointers = inputs.map((name, at) => pointer(name, inputSteps[at]!));
+        emitPixelShuffle(f, shuffle, { sources: pointers, target, begin, end });
+      }),
+  };
+}
 
 function constantsOf(inputs: readonly string[], { graph }: PlanContext): Map<string, Uint8Array> {
   const held = inputs.flatMap((name) => {
@@ -124,7 +165,7 @@ function fillOf(operation: MoveOperation, { graph }: PlanContext): Uint8Array {
 function tableStep(
   operation: MoveOperation,
   inputs: readonly string[],
-  sources: NonNullable<ReturnType<typeof sourcesOf>>,
+  sources: Sources,
   context: PlanContext,
 ): WasmStep | undefined {
   const table = gatherTable(sources);
