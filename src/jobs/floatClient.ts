@@ -43,6 +43,11 @@ export class FloatClient implements FloatServer {
     await this.#call({ kind: 'unload', sha256 });
   }
 
+  async check(path: string, signal?: AbortSignal): Promise<void> {
+    const reply = await this.#call({ kind: 'check', path }, signal);
+    if (reply.kind !== 'checked') throw unexpected(reply);
+  }
+
   async describe(): Promise<FloatFacts> {
     if (this.#facts !== undefined) return this.#facts;
     const reply = await this.#call({ kind: 'describe' });

@@ -11,5 +11,12 @@ export interface FloatServer {
    */
   infer(sha256: string, feeds: TensorMap, signal?: AbortSignal): Promise<{ outputs: TensorMap; computeMs: number }>;
   unload(sha256: string): Promise<void>;
+  /**
+   * Whether onnxruntime takes a file as it is, at a bounded cost. Nothing stays loaded.
+   *
+   * @throws AppError FLOAT_EXECUTOR_UNAVAILABLE without onnxruntime or while the worker is down, MODEL_INVALID when it
+   *   refuses the file, MODEL_TOO_COMPLEX, or the reason of `signal`
+   */
+  check(path: string, signal?: AbortSignal): Promise<void>;
   describe(): Promise<FloatFacts>;
 }

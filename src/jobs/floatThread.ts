@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { parentPort } from 'node:worker_threads';
 import { AppError, present, toProblem, unreachable } from '../base/index.ts';
-import type { FloatExecutor, FloatSession } from '../graph/index.ts';
+import type { FloatExecutor, FloatSession, Graph } from '../graph/index.ts';
 import { readModel } from '../onnx/index.ts';
-import { loadOnnxruntime } from '../onnxruntime/index.ts';
+import { asItIs, checkOnnxFile, loadOnnxruntime, openOnnxFile } from '../onnxruntime/index.ts';
 import { referenceExecutor } from '../reference/index.ts';
 import { importModel } from '../transform/index.ts';
 import { fromWire, toWire, type FloatAnswer, type FloatCall, type FloatReply, type ToFloatThread } from './messages.ts';
@@ -41,6 +41,10 @@ async function perform(request: FloatCall, path: string | undefined): Promise<Fl
     case 'unload':
       await unload(request.sha256);
       return { kind: 'unloaded' };
+    case 'check': {
+      await checkOnnxFile(await readFile(request.path));
+      return { kind: 'checked' };
+    }
     case 'infer': {
       const session = await loaded(request.sha256, present(path, 'path of the model'));
       const feeds = fromWire(request.feeds);
@@ -77,10 +81,21 @@ async function loaded(sha256: string, path: string): Promise<FloatSession> {
   const bytes = await readFile(path).catch(() => {
     throw new AppError('ARTIFACT_DAMAGED', `The stored file ${sha256} is missing.`, { sha256 });
   });
-  const graph = importModel(readModel(bytes));
-  const session = await (await floatExecutor()).load(graph, graph.outputs);
+  const session = await open(bytes);
   sessions.set(sha256, session);
   return session;
+}
+
+/** A network that our import refuses is left to onnxruntime as it is. */
+async function open(bytes: Uint8Array): Promise<FloatSession> {
+  let graph: Graph;
+  try {
+    graph = importModel(readModel(bytes));
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'UNSUPPORTED_OPERATOR') return openOnnxFile(bytes, asItIs);
+    throw error;
+  }
+  return (await floatExecutor()).load(graph, graph.outputs);
 }
 
 async function unload(sha256: string): Promise<void> {

@@ -20,11 +20,14 @@ export interface WireTensor {
 export type FloatCall =
   | { readonly kind: 'infer'; readonly sha256: string; readonly feeds: readonly WireTensor[] }
   | { readonly kind: 'unload'; readonly sha256: string }
+  /** A file that is not stored yet. */
+  | { readonly kind: 'check'; readonly path: string }
   | { readonly kind: 'describe' };
 
 export type FloatReply =
   | { readonly kind: 'inferred'; readonly outputs: readonly WireTensor[]; readonly computeMs: number }
   | { readonly kind: 'unloaded' }
+  | { readonly kind: 'checked' }
   | { readonly kind: 'described'; readonly facts: FloatFacts };
 
 export type FloatAnswer =

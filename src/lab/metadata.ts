@@ -36,7 +36,7 @@ export function withMetadata(graph: Graph, facts: FileMetadata): Graph {
 }
 
 /** What can be read of it; other tools write metadata too, so what does not fit is left out. */
-export function readFileMetadata(graph: Graph): {
+export function readFileMetadata(graph: Pick<Graph, 'metadata'>): {
   readonly preprocessing: Preprocessing | undefined;
   readonly labels: readonly string[] | undefined;
   readonly recipe: Recipe | undefined;

@@ -1,3 +1,4 @@
+export { asItIs, checkOnnxFile } from './checkFile.ts';
 export { loadOnnxruntime } from './floatExecutor.ts';
 export { profileNodes } from './profileNodes.ts';
 export type { NodeRuns } from './profileNodes.ts';

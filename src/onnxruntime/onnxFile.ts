@@ -11,6 +11,8 @@ export interface OnnxruntimeOptions {
   /** Threads inside one operator; absent: one a core. */
   readonly threads?: number | undefined;
   readonly optimization?: OptimizationLevel | undefined;
+  /** Whether nodes of constants are computed when the file is opened (default yes). */
+  readonly foldConstants?: 'yes' | 'no' | undefined;
   /** Times every node into a file whose path begins so; it is complete once the session is closed. */
   readonly profilePrefix?: string | undefined;
 }
@@ -56,6 +58,7 @@ export async function openOnnxFile(bytes: Uint8Array, options: OnnxruntimeOption
 function sessionOptions({
   threads,
   optimization = 'all',
+  foldConstants = 'yes',
   profilePrefix,
 }: OnnxruntimeOptions): InferenceSession.SessionOptions {
   return {
@@ -67,7 +70,10 @@ function sessionOptions({
     graphOptimizationLevel: optimization === 'none' ? 'disabled' : optimization,
     logSeverityLevel: 3,
     // Threads that spin between operators would take the cores from image decoding.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    extra: {
+      session: { intra_op: { allow_spinning: '0' } },
+      ...(foldConstants === 'yes' ? {} : { optimization: { disable_specified_optimizers: 'ConstantFolding' } }),
+    },
   };
 }
 

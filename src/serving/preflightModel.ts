@@ -1,8 +1,9 @@
 import { AppError, InvariantError } from '../base/index.ts';
 import type { Graph } from '../graph/index.ts';
 import { goldenHash, readFileMetadata } from '../lab/index.ts';
-import { readModel, writeModel } from '../onnx/index.ts';
+import { readModel, writeModel, type ModelProto } from '../onnx/index.ts';
 import { runQuantized } from '../reference/index.ts';
+import type { Tensor } from '../tensor/index.ts';
 import { importModel, lowerQdq, summarize } from '../transform/index.ts';
 import type { Preflight } from './threads/protocol.ts';
 
@@ -24,17 +25,26 @@ const quantizedOperators: ReadonlySet<string> = new Set([
 export function preflight(bytes: Uint8Array, externalData: ReadonlyMap<string, Uint8Array>): Preflight {
   const model = readModel(bytes, { externalData });
   const graph = importModel(model);
-  checkFinite(graph);
-  const { preprocessing, labels } = readFileMetadata(graph);
-  const isQuantized = model.graph.nodes.some((node) => quantizedOperators.has(node.opType));
+  checkFinite(graph.constants);
+  const kind = kindOf(model);
   return {
-    kind: isQuantized ? 'int8' : 'fp32',
+    kind,
     summary: summarize(graph),
-    preprocessing,
-    labels,
-    golden: isQuantized ? goldenOf(graph) : undefined,
+    ...settingsOf(model),
+    golden: kind === 'int8' ? goldenOf(graph) : undefined,
     selfContained: externalData.size === 0 ? undefined : writeModel(model),
+    refusal: undefined,
   };
+}
+
+export function kindOf({ graph }: ModelProto): Preflight['kind'] {
+  return graph.nodes.some((node) => quantizedOperators.has(node.opType)) ? 'int8' : 'fp32';
+}
+
+/** What the file says of how to use it. */
+export function settingsOf(model: ModelProto): Pick<Preflight, 'preprocessing' | 'labels'> {
+  const { preprocessing, labels } = readFileMetadata(model);
+  return { preprocessing, labels };
 }
 
 /**
@@ -56,8 +66,8 @@ function goldenOf(graph: Graph): string {
 }
 
 /** @throws AppError MODEL_NOT_FINITE that names the tensor and the first bad value */
-function checkFinite(graph: Graph): void {
-  for (const [name, { dtype, data }] of graph.constants) {
+export function checkFinite(constants: Iterable<readonly [name: string, value: Tensor]>): void {
+  for (const [name, { dtype, data }] of constants) {
     if (dtype !== 'float32' && dtype !== 'float64' && dtype !== 'float16') continue;
     const at = (data as Float32Array).findIndex((value) => !Number.isFinite(value));
     if (at >= 0)

@@ -3,6 +3,7 @@ import type { Tier } from '../engine/index.ts';
 import type { FloatServer } from '../jobs/index.ts';
 import type { Store, VersionRecord } from '../store/index.ts';
 import type { TensorMap } from '../tensor/index.ts';
+import { executorOf } from './executorOf.ts';
 import { checkFeeds } from './inputs.ts';
 import { ModelCache, type LoadState } from './modelCache.ts';
 import { addGauge, type Metrics, type StageTimes } from './metrics.ts';
@@ -123,7 +124,7 @@ export class InferenceService {
    */
   async warm(version: VersionRecord): Promise<void> {
     this.#refuseUnloaded(version);
-    if (version.kind === 'int8') await this.#cache.load(version);
+    if (executorOf(version) === 'octet') await this.#cache.load(version);
   }
 
   /** After this the model answers VERSION_NOT_READY until it is loaded again. */
@@ -140,7 +141,7 @@ export class InferenceService {
   }
 
   async #free(version: VersionRecord): Promise<void> {
-    if (version.kind === 'int8') await this.#cache.unload(version);
+    if (executorOf(version) === 'octet') await this.#cache.unload(version);
     // The worker may be down: then it holds nothing.
     else await this.#floats.unload(version.sha256).catch(() => undefined);
   }
@@ -148,7 +149,7 @@ export class InferenceService {
   /** Whether the version can answer; READY and UNLOADED ones do, the latter after loading. */
   state(version: VersionRecord): { readonly state: LoadState; readonly reason: string } {
     if (this.#unloaded.has(version.model)) return { state: 'UNAVAILABLE', reason: 'unloaded' };
-    return version.kind === 'int8' ? this.#cache.state(version) : { state: 'READY', reason: '' };
+    return executorOf(version) === 'octet' ? this.#cache.state(version) : { state: 'READY', reason: '' };
   }
 
   async close(): Promise<void> {
@@ -177,15 +178,28 @@ export class InferenceService {
   async #run(version: VersionRecord, feeds: TensorMap, signal: AbortSignal | undefined) {
     const start = performance.now();
     const { outputs, computeMs } =
-      version.kind === 'int8'
+      executorOf(version) === 'octet'
         ? await this.#cache.using(version, (key) => this.#pool.run(key, feeds, signal))
         : await this.#runFloat(version, feeds, signal);
     // Loading on first use, waiting for a thread or the worker process, and the way there and back.
     return { outputs, computeMs, queueMs: Math.max(0, performance.now() - start - computeMs) };
   }
 
-  /** The worker process queues on its own; here only the number of requests under way is bounded. */
+  /**
+   * Whether onnxruntime takes a file that is not stored yet.
+   *
+   * @throws AppError MODEL_INVALID, MODEL_TOO_COMPLEX, FLOAT_EXECUTOR_UNAVAILABLE, INFERENCE_QUEUE_FULL, INFERENCE_TIMEOUT
+   */
+  async checkOnnxruntime(path: string): Promise<void> {
+    await this.#withFloats((ended) => this.#floats.check(path, ended), undefined);
+  }
+
   async #runFloat(version: VersionRecord, feeds: TensorMap, signal: AbortSignal | undefined) {
+    return this.#withFloats((ended) => this.#floats.infer(version.sha256, feeds, ended), signal);
+  }
+
+  /** The worker process queues on its own; here only the number of requests under way is bounded. */
+  async #withFloats<T>(call: (ended: AbortSignal) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     if (this.#floatsPending >= this.#options.queueLength)
       throw new AppError(
         'INFERENCE_QUEUE_FULL',
@@ -195,7 +209,7 @@ export class InferenceService {
     const timeout = AbortSignal.timeout(this.#options.timeoutMs);
     const ended = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
     try {
-      return await this.#floats.infer(version.sha256, feeds, ended);
+      return await call(ended);
     } catch (error) {
       if (timeout.aborted)
         throw new AppError('INFERENCE_TIMEOUT', `The float inference did not finish in ${this.#options.timeoutMs} ms.`);

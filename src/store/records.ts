@@ -26,6 +26,8 @@ export interface ModelSummary {
   readonly macs: number;
   readonly opset: number;
   readonly producer: string;
+  /** Why the file cannot be imported; such a network runs on onnxruntime alone, and its `macs` are not known (0). */
+  readonly unsupported?: string | undefined;
 }
 
 export interface VersionRecord {

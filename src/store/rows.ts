@@ -35,6 +35,7 @@ const summary = z.object({
   macs: count,
   opset: count,
   producer: z.string(),
+  unsupported: z.string().optional(),
 });
 
 const codes = Object.keys(errorCatalogue) as [ErrorCode, ...ErrorCode[]];

@@ -1,10 +1,12 @@
 export { exportModel } from './exportModel.ts';
+export { defaultImportLimits } from './import/settings.ts';
 export type { ImportLimits } from './import/settings.ts';
 export type { NodeProblem } from './import/importer.ts';
 export { importModel } from './importModel.ts';
 export type { ImportOptions } from './importModel.ts';
 export { lowerQdq } from './lowerQdq.ts';
 export { macsOf } from './macs.ts';
+export { outlineModel } from './outlineModel.ts';
 export { elementwiseOperators } from './qdq/matchTable.ts';
 export * from './quantizedTable.ts';
 export { simplify } from './simplify/index.ts';

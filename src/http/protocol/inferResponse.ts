@@ -1,5 +1,5 @@
 import { AppError } from '../../base/index.ts';
-import { topK } from '../../serving/index.ts';
+import { executorOf, topK } from '../../serving/index.ts';
 import type { VersionRecord } from '../../store/index.ts';
 import type { Tensor, TensorMap } from '../../tensor/index.ts';
 import { datatypeOf, jsonData, tensorBytes } from './datatypes.ts';
@@ -31,6 +31,7 @@ export function writeInferResponse(request: InferRequest, outputs: TensorMap, ve
       model_name: version.model,
       model_version: String(version.version),
       ...(request.id === undefined ? {} : { id: request.id }),
+      parameters: { executor: executorOf(version) },
       outputs: described,
     }),
   );

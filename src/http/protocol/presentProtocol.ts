@@ -1,4 +1,4 @@
-import type { VersionStatistics } from '../../serving/index.ts';
+import { executorOf, type VersionExecutor, type VersionStatistics } from '../../serving/index.ts';
 import type { ModelRecord, TensorInfo, VersionRecord } from '../../store/index.ts';
 import { datatypeOf } from './datatypes.ts';
 
@@ -12,8 +12,14 @@ export const extensions = [
   'model_configuration',
 ] as const;
 
+const platforms: Readonly<Record<VersionExecutor, string>> = {
+  octet: 'octet_int8',
+  float: 'onnx_fp32',
+  onnxruntime: 'onnxruntime_onnx',
+};
+
 export function platformOf(version: VersionRecord): string {
-  return version.kind === 'int8' ? 'octet_int8' : 'onnx_fp32';
+  return platforms[executorOf(version)];
 }
 
 const tensorMetadata = ({ name, dtype, shape }: TensorInfo) => ({ name, datatype: datatypeOf(dtype), shape });
@@ -43,7 +49,7 @@ export function presentConfig(version: VersionRecord) {
   return {
     name: version.model,
     platform: platformOf(version),
-    backend: version.kind === 'int8' ? 'octet' : 'float',
+    backend: executorOf(version),
     max_batch_size: batched ? MAX_BATCH : 0,
     input: inputs.map((input) => ({ ...describe(input), format: formatOf(input) })),
     output: outputs.map(describe),

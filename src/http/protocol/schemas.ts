@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { executorName } from '../schemas/shared.ts';
 
 const tensorMetadata = z.object({ name: z.string(), datatype: z.string(), shape: z.array(z.int()).readonly() });
 
@@ -98,6 +99,7 @@ export const inferResponse = z
     model_name: z.string(),
     model_version: z.string(),
     id: z.string().optional(),
+    parameters: z.object({ executor: executorName }),
     outputs: z.array(
       z.object({
         name: z.string(),

@@ -4,6 +4,7 @@ import { AppError } from '../../base/index.ts';
 import { pixelsOf, pixelTensor, preprocessImage } from '../../data/index.ts';
 import {
   classScores,
+  executorOf,
   imageInput,
   isDistribution,
   softmax,
@@ -153,6 +154,7 @@ function present({ value, version, times, totalMs }: Served<Interpretation>) {
     model: version.model,
     version: version.version,
     kind: version.kind,
+    executor: executorOf(version),
     ...value,
     timing: {
       queueMs: round(times.queue),

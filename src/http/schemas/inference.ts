@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { executorName } from './shared.ts';
 
 export const rawOutput = z
   .object({
@@ -17,6 +18,7 @@ export const predictionSchema = z
     model: z.string(),
     version: z.int(),
     kind: z.enum(['fp32', 'int8']),
+    executor: executorName,
     scores: z
       .enum(['softmax', 'network'])
       .optional()

@@ -5,6 +5,10 @@ export const timestamp = z.string().describe('RFC 3339, UTC');
 
 export const sha256 = z.string().describe('sha-256 of the bytes, hex');
 
+export const executorName = z
+  .enum(['octet', 'float', 'onnxruntime'])
+  .describe('octet: the int8 engine; float: the float executor; onnxruntime: nothing else can run it');
+
 export const pageQuery = z.object({
   limit: z.coerce.number().int().min(1).max(200).default(50).describe('Items on a page'),
   after: z.string().max(256).optional().describe('`next` of the page before'),

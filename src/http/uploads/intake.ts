@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AppError, invariant } from '../../base/index.ts';
+import { AppError, fromProblem, invariant } from '../../base/index.ts';
 import {
   checkLabels,
   defaultPreprocessing,
@@ -28,16 +28,43 @@ export interface CheckedModel {
   readonly labels: readonly string[] | undefined;
 }
 
+const noParts: Parts = { files: new Map(), texts: new Map(), external: new Map() };
+
 /**
  * Checks a staged model with everything that came with it. Settings sent along win over the file's own metadata.
  *
  * @throws AppError of the model file group, LABELS_INVALID, INVALID_REQUEST
  */
-export async function checkModel(
+export async function checkModel(services: HttpServices, file: StagedFile, parts = noParts): Promise<CheckedModel> {
+  const model = await describeModel(services, file, parts);
+  if (model.preflight.refusal !== undefined) throw fromProblem(model.preflight.refusal);
+  return model;
+}
+
+/**
+ * The same for a model that shall only be served: one with operators that we do not know is taken where onnxruntime takes
+ * it, if it came as one file.
+ *
+ * @throws AppError as `checkModel`
+ */
+export async function checkServedModel(
   services: HttpServices,
   file: StagedFile,
-  parts: Parts = { files: new Map(), texts: new Map(), external: new Map() },
+  parts = noParts,
 ): Promise<CheckedModel> {
+  const model = await describeModel(services, file, parts);
+  const { refusal, selfContained } = model.preflight;
+  if (refusal === undefined) return model;
+  if (selfContained !== undefined) throw fromProblem(refusal);
+  try {
+    await services.serving.checkOnnxruntime(file.path);
+  } catch (error) {
+    throw error instanceof AppError ? fromProblem(refusal) : error;
+  }
+  return model;
+}
+
+async function describeModel(services: HttpServices, file: StagedFile, parts: Parts): Promise<CheckedModel> {
   const external = new Map<string, Uint8Array>();
   for (const [location, staged] of parts.external) external.set(location, await staged.bytes());
   const sentPreprocessing = parsePart(parts, 'preprocessing', preprocessingSchema);

@@ -1,8 +1,8 @@
-import { preflight } from '../preflightModel.ts';
+import { preflightOrOutline } from '../outline.ts';
 import { serveCalls } from './serveCalls.ts';
 
 serveCalls({
   async preflight(call) {
-    return { value: preflight(call.bytes, call.externalData) };
+    return { value: preflightOrOutline(call.bytes, call.externalData) };
   },
 });

@@ -45,6 +45,8 @@ export interface Preflight {
   readonly golden: string | undefined;
   /** The file with its external data moved inside; absent when there was none. */
   readonly selfContained: Uint8Array | undefined;
+  /** Why it cannot be imported, where the rest is what the file says of itself: at best onnxruntime runs it. */
+  readonly refusal: Problem | undefined;
 }
 
 export interface ToThread {
