@@ -88,6 +88,7 @@ export const errorCatalogue = {
   DATASET_NOT_FOUND: entry('notFound', 'No such data set'),
   JOB_NOT_FOUND: entry('notFound', 'No such job'),
   REPORT_NOT_FOUND: entry('notFound', 'Version has no report'),
+  WHITEPAPER_NOT_FOUND: entry('notFound', 'No whitepaper job of the version has succeeded'),
   IN_USE: entry('conflict', 'Still in use'),
   JOB_ENDED: entry('conflict', 'Job has already ended'),
   VERSION_NOT_READY: retryable('unavailable', 'Version is not ready'),

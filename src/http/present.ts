@@ -1,14 +1,23 @@
-import { selectVersion } from '../serving/index.ts';
-import { jobStages, type DatasetRecord, type JobRecord, type ModelRecord, type VersionRecord } from '../store/index.ts';
+import { executorOf, selectVersion } from '../serving/index.ts';
+import {
+  jobStages,
+  type DatasetRecord,
+  type JobKind,
+  type JobRecord,
+  type JobStage,
+  type ModelRecord,
+  type VersionRecord,
+} from '../store/index.ts';
 import { problemDocument } from './problem.ts';
 
 /** Stored records in the form that the interface shows them. */
 
 export function presentVersion(version: VersionRecord, live: number | undefined) {
   const { summary, ...record } = version;
+  const { unsupported, ...facts } = summary;
   const self = `/v1/models/${version.model}/versions/${version.version}`;
   return {
-    ...summary,
+    ...facts,
     model: record.model,
     version: record.version,
     kind: record.kind,
@@ -20,7 +29,7 @@ export function presentVersion(version: VersionRecord, live: number | undefined)
     labels: record.labels,
     jobId: record.jobId,
     verdict: record.verdict,
-    preflight: { verdict: 'supported' as const, executor: record.kind === 'int8' ? 'octet' : 'float' },
+    preflight: { verdict: 'supported' as const, executor: executorOf(version), reason: unsupported },
     links: {
       self,
       file: `${self}/file`,
@@ -61,6 +70,7 @@ export function presentJob(job: JobRecord, now = Date.now()) {
   const result = resultVersion === undefined ? undefined : `/v1/models/${spec.model}/versions/${resultVersion}`;
   return {
     id: job.id,
+    kind: spec.kind,
     model: spec.model,
     version: spec.version,
     recipe: spec.recipe,
@@ -80,6 +90,9 @@ export function presentJob(job: JobRecord, now = Date.now()) {
     links: {
       self: `/v1/jobs/${job.id}`,
       events: `/v1/jobs/${job.id}/events`,
+      ...(job.gridSha256 === undefined
+        ? {}
+        : { whitepaper: `/v1/models/${spec.model}/versions/${spec.version}/whitepaper` }),
       ...(result === undefined
         ? {}
         : {
@@ -96,17 +109,22 @@ export function presentJob(job: JobRecord, now = Date.now()) {
 /** A search lasts as long as so many other stages; where there is none its stage does not count. */
 const SEARCH_WEIGHT = 50;
 
+const stagesOf: Readonly<Record<JobKind, readonly JobStage[]>> = {
+  quantize: jobStages,
+  whitepaper: ['evaluate', 'store'],
+};
+
 /** Stages other than a search are taken to last equally long: elapsed · (1 − f) / f with f the share of the work done. */
 function estimateRemaining(job: JobRecord, now: number): number | undefined {
   const { progress, startedAt, spec } = job;
+  const stages = stagesOf[spec.kind];
   if (job.state !== 'running' || progress === undefined || startedAt === undefined) return undefined;
   const searchWeight = spec.recipe.search === undefined ? 0 : SEARCH_WEIGHT;
-  const weightOf = (stage: (typeof jobStages)[number]): number => (stage === 'search' ? searchWeight : 1);
-  const sum = (stages: readonly (typeof jobStages)[number][]): number =>
-    stages.reduce((total, stage) => total + weightOf(stage), 0);
+  const weightOf = (stage: JobStage): number => (stage === 'search' ? searchWeight : 1);
+  const sum = (some: readonly JobStage[]): number => some.reduce((total, stage) => total + weightOf(stage), 0);
   const within = progress.total > 0 ? progress.done / progress.total : 0;
-  const done = sum(jobStages.slice(0, jobStages.indexOf(progress.stage))) + within * weightOf(progress.stage);
-  const share = done / sum(jobStages);
+  const done = sum(stages.slice(0, stages.indexOf(progress.stage))) + within * weightOf(progress.stage);
+  const share = done / sum(stages);
   const elapsed = now - Date.parse(startedAt);
   return share > 0 && elapsed >= 0 ? Math.round((elapsed * (1 - share)) / share) : undefined;
 }

@@ -19,6 +19,7 @@ import { modelRoutes } from './routes/models.ts';
 import { predictRoute } from './routes/predict.ts';
 import { reportRoutes } from './routes/reports.ts';
 import { uploadRoutes } from './routes/uploads.ts';
+import { whitepaperRoutes } from './routes/whitepaper.ts';
 import type { HttpServices } from './services.ts';
 import { acceptRawStreams } from './uploads/raw.ts';
 
@@ -68,6 +69,7 @@ export async function registerHttp(instance: FastifyInstance, services: HttpServ
   modelRoutes(app, services);
   reportRoutes(app, services);
   jobRoutes(app, services);
+  whitepaperRoutes(app, services);
   serviceRoutes(app, services);
   await app.register(async (scope: App) => protocolPlugin(scope, services));
   if (services.docs) await serveDocument(app, routes, services.version);

@@ -1,5 +1,5 @@
 import type { Tier } from '../engine/index.ts';
-import type { DatasetRecord, JobProgress, ModelSummary, Sha256, VersionRecord } from '../store/index.ts';
+import type { DatasetRecord, JobKind, JobProgress, ModelSummary, Sha256, VersionRecord } from '../store/index.ts';
 import type { Preprocessing } from '../data/index.ts';
 import type { Recipe } from '../quant/index.ts';
 
@@ -13,6 +13,7 @@ export interface JobDataset {
 /** Everything a job needs, as data: what a thread is started with. */
 export interface JobInput {
   readonly jobId: string;
+  readonly kind: JobKind;
   /** 1, 2 … */
   readonly attempt: number;
   readonly model: {
@@ -30,8 +31,9 @@ export interface JobInput {
   readonly engineTier: Tier | undefined;
 }
 
-/** The new version's parts. */
-export interface JobOutput {
+/** The parts of a new version. */
+export interface VersionOutput {
+  readonly kind: 'version';
   readonly onnx: Uint8Array;
   /** JSON of the report. */
   readonly report: string;
@@ -40,6 +42,15 @@ export interface JobOutput {
   readonly verdict: Exclude<VersionRecord['verdict'], undefined>;
   readonly labels: readonly string[] | undefined;
 }
+
+/** What a whitepaper job measured. */
+export interface GridOutput {
+  readonly kind: 'grid';
+  /** JSON of the grid. */
+  readonly grid: string;
+}
+
+export type JobOutput = VersionOutput | GridOutput;
 
 export interface JobContext {
   readonly onProgress: (progress: JobProgress) => void;

@@ -21,6 +21,7 @@ export async function jobInput(
   };
   return {
     jobId: job.id,
+    kind: spec.kind,
     attempt: job.attempts,
     model: {
       name: version.model,

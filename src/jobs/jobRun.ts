@@ -2,7 +2,7 @@ import { toProblem, unreachable, type Problem } from '../base/index.ts';
 import type { Tier } from '../engine/index.ts';
 import type { JobProgress, Store } from '../store/index.ts';
 import { jobInput } from './jobInput.ts';
-import type { JobInput, JobOutput } from './jobFunction.ts';
+import type { JobInput, JobOutput, VersionOutput } from './jobFunction.ts';
 import type { Incident } from './messages.ts';
 import type { ClaimedJob } from './queue.ts';
 import { ThreadedJob, type ThreadOutcome } from './threadedJob.ts';
@@ -130,8 +130,14 @@ export class JobRun {
   }
 
   /** Artifacts first, then version and end of the job in one transaction. */
-  async #keep({ model }: JobInput, output: JobOutput): Promise<void> {
+  async #keep(input: JobInput, output: JobOutput): Promise<void> {
     await this.#progress({ stage: 'store', done: 0, total: 1 });
+    if (output.kind === 'version') return this.#keepVersion(input, output);
+    const { sha256 } = await this.#store.artifacts.putBytes(new TextEncoder().encode(output.grid));
+    await this.#claimed.succeedWithGrid(sha256);
+  }
+
+  async #keepVersion({ model }: JobInput, output: VersionOutput): Promise<void> {
     const artifact = await this.#store.artifacts.putBytes(output.onnx);
     const report = await this.#store.artifacts.putBytes(new TextEncoder().encode(output.report));
     await this.#progress({ stage: 'store', done: 1, total: 1 });

@@ -24,8 +24,10 @@ setPriority(constants.priority.PRIORITY_LOW);
 try {
   const { runJob } = (await import(module)) as { runJob: JobFunction };
   const output = await runJob(input, { onProgress: throttled(tell), signal: cancelled.signal });
-  const onnx = new Uint8Array(output.onnx);
-  tell({ kind: 'done', output: { ...output, onnx } }, [onnx.buffer]);
+  if (output.kind === 'version') {
+    const onnx = new Uint8Array(output.onnx);
+    tell({ kind: 'done', output: { ...output, onnx } }, [onnx.buffer]);
+  } else tell({ kind: 'done', output });
 } catch (error) {
   const stack = error instanceof AppError || !(error instanceof Error) ? undefined : error.stack;
   tell({ kind: 'failed', problem: toProblem(error), stack });

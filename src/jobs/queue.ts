@@ -1,5 +1,5 @@
 import type { Problem } from '../base/index.ts';
-import type { JobProgress, JobRecord, JobSpec, JobState, NewVersion, VersionRecord } from '../store/index.ts';
+import type { JobProgress, JobRecord, JobSpec, JobState, NewVersion, Sha256, VersionRecord } from '../store/index.ts';
 
 /** A change of one job, for followers (SSE). The last event of a job is its end. */
 export interface JobEvent {
@@ -48,6 +48,8 @@ export interface ClaimedJob {
   progress(progress: JobProgress): Promise<boolean>;
   /** Adds the version and ends the job; a crash leaves both or neither. */
   succeed(version: NewVersion): Promise<VersionRecord | undefined>;
+  /** Ends a job that makes no version; the artifact is its result. */
+  succeedWithGrid(sha256: Sha256): Promise<boolean>;
   fail(problem: Problem): Promise<boolean>;
   /** Queues the job again, or fails it with `problem` after the last attempt. */
   retry(problem: Problem): Promise<boolean>;

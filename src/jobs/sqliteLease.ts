@@ -5,6 +5,7 @@ import {
   type JobProgress,
   type JobRecord,
   type NewVersion,
+  type Sha256,
   type Sql,
   type VersionRecord,
 } from '../store/index.ts';
@@ -16,6 +17,14 @@ export interface LeaseContext {
   readonly maxAttempts: number;
   readonly now: () => number;
   readonly changed: () => void;
+}
+
+/** What a job has at its end, by column. */
+interface JobResult {
+  readonly resultVersion?: number;
+  readonly gridSha256?: Sha256;
+  /** JSON. */
+  readonly problem?: string;
 }
 
 /** True of the row only while this claim is the last one and the job has not ended: the fence. */
@@ -56,6 +65,10 @@ export class SqliteLease implements ClaimedJob {
     return record;
   }
 
+  async succeedWithGrid(gridSha256: Sha256): Promise<boolean> {
+    return this.#told(this.#context.database.write((sql) => this.#end(sql, 'succeeded', { gridSha256 })));
+  }
+
   async fail(problem: Problem): Promise<boolean> {
     return this.#told(
       this.#context.database.write((sql) => this.#end(sql, 'failed', { problem: JSON.stringify(problem) })),
@@ -77,13 +90,13 @@ export class SqliteLease implements ClaimedJob {
     return this.#told(this.#context.database.write((sql) => this.#update(sql, assignments, { attempts })));
   }
 
-  #end(sql: Sql, state: 'succeeded' | 'failed', result: { resultVersion?: number; problem?: string }): boolean {
+  #end(sql: Sql, state: 'succeeded' | 'failed', result: JobResult): boolean {
     const endedAt = new Date(this.#context.now()).toISOString();
     return this.#update(
       sql,
-      `state = @state, endedAt = @endedAt, resultVersion = @resultVersion, problem = @problem, worker = NULL,
+      `state = @state, endedAt = @endedAt, resultVersion = @resultVersion, gridSha256 = @gridSha256, problem = @problem, worker = NULL,
        leaseUntil = NULL, sequence = sequence + 1`,
-      { state, endedAt, resultVersion: result.resultVersion, problem: result.problem },
+      { resultVersion: undefined, gridSha256: undefined, problem: undefined, ...result, state, endedAt },
     );
   }
 

@@ -232,8 +232,8 @@ class SqliteQueue implements EmbeddedQueue {
     const id = randomUUID();
     const { recipe, ...references } = spec;
     sql.run(
-      `INSERT INTO jobs (id, model, version, recipe, calibration, evaluation, state, attempts, createdAt, sequence, fence)
-       VALUES (@id, @model, @version, @recipe, @calibration, @evaluation, 'queued', 0, @createdAt, 0, 0)`,
+      `INSERT INTO jobs (id, kind, model, version, recipe, calibration, evaluation, state, attempts, createdAt, sequence, fence)
+       VALUES (@id, @kind, @model, @version, @recipe, @calibration, @evaluation, 'queued', 0, @createdAt, 0, 0)`,
       { ...references, id, recipe: JSON.stringify(recipe), createdAt: this.#timestamp() },
     );
     return readJob(sql, id);

@@ -10,7 +10,7 @@ export interface WorkerOptions {
   readonly dataDir: string;
   /** Name of this worker in its leases; no two that live at the same time share one. */
   readonly id?: string | undefined;
-  /** URL of the module that exports `runJob`; absent: quantization. */
+  /** URL of the module that exports `runJob`; absent: the laboratory. */
   readonly jobModule?: string | undefined;
   /** Jobs at one time. */
   readonly concurrency?: number | undefined;
@@ -58,7 +58,7 @@ export class JobWorker {
     this.#options = {
       dataDir: options.dataDir,
       id: options.id ?? `worker-${randomUUID()}`,
-      jobModule: options.jobModule ?? new URL('./quantizeJob.ts', import.meta.url).href,
+      jobModule: options.jobModule ?? new URL('./runJob.ts', import.meta.url).href,
       concurrency: options.concurrency ?? 1,
       leaseMs: options.leaseMs ?? 10_000,
       jobTimeoutMs: options.jobTimeoutMs ?? 4 * 3_600_000,

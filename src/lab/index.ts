@@ -18,4 +18,6 @@ export type { LatencyReport, LayerReport, Report, Verdict } from './report.ts';
 export { engineRunner, executableRunner, floatRunner, onnxFileRunner, referenceRunner } from './runner.ts';
 export type { Runner } from './runner.ts';
 export { whitepaperGrid } from './whitepaper/whitepaper.ts';
-export type { GridCell, WhitepaperGrid, WhitepaperOptions } from './whitepaper/whitepaper.ts';
+export type { WhitepaperOptions } from './whitepaper/whitepaper.ts';
+export { whitepaperSchema } from './whitepaper/grid.ts';
+export type { GridCell, WhitepaperGrid } from './whitepaper/grid.ts';

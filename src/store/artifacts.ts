@@ -18,7 +18,8 @@ const ADDRESS = /^[0-9a-f]{64}$/;
 const unreferenced = `
   NOT EXISTS (SELECT 1 FROM versions WHERE versions.sha256 = artifacts.sha256)
   AND NOT EXISTS (SELECT 1 FROM versions WHERE versions.reportSha256 = artifacts.sha256)
-  AND NOT EXISTS (SELECT 1 FROM datasets WHERE datasets.sha256 = artifacts.sha256)`;
+  AND NOT EXISTS (SELECT 1 FROM datasets WHERE datasets.sha256 = artifacts.sha256)
+  AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.gridSha256 = artifacts.sha256)`;
 
 /**
  * Files of one folder, named by their content's hash.

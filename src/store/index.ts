@@ -4,7 +4,7 @@ export { readJob } from './jobRecords.ts';
 export { insertVersion, requireVersion } from './models.ts';
 export { openStore } from './openStore.ts';
 export type { EmbeddedStore, OpenStoreOptions } from './openStore.ts';
-export { jobStages } from './records.ts';
+export { jobKinds, jobStages } from './records.ts';
 export type * from './records.ts';
 export { jobColumns, parse, toJob } from './rows.ts';
 export type * from './store.ts';

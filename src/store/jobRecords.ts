@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { AppError } from '../base/index.ts';
 import type { Database, Sql } from './database.ts';
 import { pageStart, toPage } from './paging.ts';
-import type { JobRecord } from './records.ts';
+import type { JobRecord, VersionRecord } from './records.ts';
 import { jobColumns, parse, toJob } from './rows.ts';
 import type { Page, PageRequest } from './store.ts';
 
@@ -13,6 +13,18 @@ export function readJob(sql: Sql, id: string): JobRecord {
   const row = sql.get(`SELECT ${jobColumns} FROM jobs WHERE id = @id`, { id });
   if (row === undefined) throw new AppError('JOB_NOT_FOUND', `There is no job '${id}'.`, { job: id });
   return toJob(row);
+}
+
+/** The newest whitepaper job of a version that has succeeded. */
+export function latestGridJob(sql: Sql, { model, version, createdAt }: VersionRecord): JobRecord | undefined {
+  // jobs outlive their model: one of an earlier model of this name is older than the version
+  const row = sql.get(
+    `SELECT ${jobColumns} FROM jobs
+     WHERE model = @model AND version = @version AND gridSha256 IS NOT NULL AND createdAt >= @createdAt
+     ORDER BY position DESC LIMIT 1`,
+    { model, version, createdAt },
+  );
+  return row === undefined ? undefined : toJob(row);
 }
 
 /** Jobs, oldest first. */

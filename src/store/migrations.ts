@@ -97,4 +97,9 @@ export const migrations: readonly string[] = [
     createdAt INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE jobs ADD COLUMN kind TEXT NOT NULL DEFAULT 'quantize';
+  ALTER TABLE jobs ADD COLUMN gridSha256 TEXT REFERENCES artifacts(sha256);
+  CREATE INDEX jobsByGrid ON jobs(gridSha256);
+  `,
 ];

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { FileArtifacts } from './artifacts.ts';
 import { Database } from './database.ts';
 import { DatasetTable } from './datasets.ts';
-import { listJobs, readJob } from './jobRecords.ts';
+import { latestGridJob, listJobs, readJob } from './jobRecords.ts';
 import { ModelTable } from './models.ts';
 import { OwnerLock } from './ownerLock.ts';
 import type { MetadataStore, Store } from './store.ts';
@@ -65,6 +65,7 @@ function metadataStore(database: Database, lock: OwnerLock | undefined): Metadat
     datasets: async (page) => datasets.datasets(page),
     deleteDataset: async (id) => datasets.delete(id),
     job: async (id) => database.read((sql) => readJob(sql, id)),
+    latestGridJob: async (version) => database.read((sql) => latestGridJob(sql, version)),
     jobs: async (page) => listJobs(database, page),
     close: async () => {
       if (!open) return;

@@ -85,10 +85,16 @@ export const jobStages = [
 ] as const;
 export type JobStage = (typeof jobStages)[number];
 
+/** quantize makes an int8 version; whitepaper measures the version quantized in every way of the paper's tables. */
+export const jobKinds = ['quantize', 'whitepaper'] as const;
+export type JobKind = (typeof jobKinds)[number];
+
 /** What a job shall do; all references are to stored things. */
 export interface JobSpec {
+  readonly kind: JobKind;
   readonly model: string;
   readonly version: number;
+  /** How to quantize; a whitepaper job brings recipes of its own. */
   readonly recipe: Recipe;
   /** Data set ids; calibration is absent for weight-only and data-free recipes. */
   readonly calibration: string | undefined;
@@ -112,5 +118,7 @@ export interface JobRecord {
   readonly endedAt: Timestamp | undefined;
   /** The int8 version it made. */
   readonly resultVersion: number | undefined;
+  /** Artifact of the grid's JSON that a whitepaper job made. */
+  readonly gridSha256: Sha256 | undefined;
   readonly problem: Problem | undefined;
 }

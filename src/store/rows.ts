@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { errorCatalogue, InvariantError, type ErrorCode } from '../base/index.ts';
 import { preprocessingSchema } from '../data/index.ts';
 import { recipeSchema } from '../quant/index.ts';
-import { jobStages, type DatasetRecord, type JobRecord, type VersionRecord } from './records.ts';
+import { jobKinds, jobStages, type DatasetRecord, type JobRecord, type VersionRecord } from './records.ts';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const timestamp = z.iso.datetime({ precision: 3 });
@@ -72,6 +72,7 @@ const datasetRow = z.object({
 const jobRow = z
   .object({
     id: z.string(),
+    kind: z.enum(jobKinds),
     model: z.string(),
     version: z.int().positive(),
     recipe: json(recipeSchema),
@@ -84,18 +85,19 @@ const jobRow = z
     startedAt: optional(timestamp),
     endedAt: optional(timestamp),
     resultVersion: optional(z.int().positive()),
+    gridSha256: optional(sha256),
     problem: optional(
       json(z.object({ code: z.enum(codes), detail: z.string(), params: z.record(z.string(), z.unknown()) })),
     ),
   })
-  .transform(({ model, version, recipe, calibration, evaluation, ...job }) => ({
+  .transform(({ kind, model, version, recipe, calibration, evaluation, ...job }) => ({
     ...job,
-    spec: { model, version, recipe, calibration, evaluation },
+    spec: { kind, model, version, recipe, calibration, evaluation },
   }));
 
 /** Columns of a job's record, for SELECT. */
 export const jobColumns =
-  'id, model, version, recipe, calibration, evaluation, state, progress, attempts, createdAt, startedAt, endedAt, resultVersion, problem';
+  'id, kind, model, version, recipe, calibration, evaluation, state, progress, attempts, createdAt, startedAt, endedAt, resultVersion, gridSha256, problem';
 
 export const toVersion = (row: unknown): VersionRecord => parse('version', versionRow, row);
 export const toDataset = (row: unknown): DatasetRecord => parse('data set', datasetRow, row);

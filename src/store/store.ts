@@ -50,6 +50,8 @@ export interface MetadataStore {
   deleteDataset(id: string): Promise<void>;
 
   job(id: string): Promise<JobRecord>;
+  /** The newest whitepaper job of a version that has succeeded. */
+  latestGridJob(version: VersionRecord): Promise<JobRecord | undefined>;
   jobs(page: PageRequest): Promise<Page<JobRecord>>;
 
   close(): Promise<void>;

@@ -142,6 +142,28 @@ describe('the main job', () => {
     await get('/v1/models/colors/versions/1/report.html', 404);
   });
 
+  it("has the whitepaper's tables for a version, once a job has measured them", async () => {
+    const whitepaper = '/v1/models/colors/versions/1/whitepaper';
+    expect((await get(whitepaper, 404)).json()).toMatchObject({ code: 'WHITEPAPER_NOT_FOUND' });
+    const datasets = (await get('/v1/datasets')).json<{ items: { id: string }[] }>().items;
+    const [calibration, evaluation] = datasets.map(({ id }) => id);
+    await post(whitepaper, {}, 400);
+    await post(whitepaper, { calibration: 'nothing' }, 404);
+    await post('/v1/models/colors/versions/2/whitepaper', { calibration }, 422);
+    const accepted = await post(whitepaper, { calibration, evaluation }, 202);
+    expect(accepted.json()).toMatchObject({ kind: 'whitepaper', model: 'colors', version: 1 });
+    const job = await untilEnded(accepted.headers.location ?? '');
+    expect(job, JSON.stringify(job.problem)).toMatchObject({ state: 'succeeded', links: { whitepaper } });
+    expect(job.resultVersion).toBeUndefined();
+    const grid = (await get(whitepaper)).json<{ floatTop1: number; cells: { key: string; top1: number }[] }>();
+    expect(grid).toMatchObject({ samples: { calibration: 32, evaluation: 32 }, floatTop1: 1 });
+    expect(grid.cells.map(({ key }) => key)).toEqual(
+      expect.arrayContaining(['w8l', 'w8s', 'w8a', 'b8l', 'b8s', 'b8a', 'a8', 'w4l', 'w4s', 'a4']),
+    );
+    expect(grid.cells.find(({ key }) => key === 'b8s')?.top1).toBe(1);
+    expect((await get('/v1/models/colors')).json<{ versions: unknown[] }>().versions).toHaveLength(2);
+  });
+
   it('has files that can be downloaded whole, in part, or not at all', async () => {
     const file = '/v1/models/colors/versions/1/file';
     const whole = await get(file);

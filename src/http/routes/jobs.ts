@@ -1,9 +1,6 @@
 import { z } from 'zod';
-import { AppError } from '../../base/index.ts';
-import { openDataset } from '../../data/index.ts';
-import { selectVersion } from '../../serving/index.ts';
 import type { JobEvent } from '../../jobs/index.ts';
-import type { JobRecord, JobSpec, ModelRecord, VersionRecord } from '../../store/index.ts';
+import type { JobRecord, JobSpec } from '../../store/index.ts';
 import { datasetFileErrors, submitErrors } from '../errorGroups.ts';
 import { IdempotencyGate, idempotencyHeaders } from '../idempotency.ts';
 import { jobId } from '../names.ts';
@@ -14,7 +11,7 @@ import { jobPage, jobRequest, jobSchema } from '../schemas/jobs.ts';
 import { pageQuery } from '../schemas/shared.ts';
 import type { HttpServices } from '../services.ts';
 import { sendEvents, type ServerEvent } from '../sse.ts';
-import { checkFit } from '../uploads/intake.ts';
+import { checkData, fp32Version } from '../submission.ts';
 
 const byId = z.object({ id: jobId });
 
@@ -78,6 +75,7 @@ function submitRoute(app: App, services: HttpServices): void {
             'VERSION_NOT_FOUND',
             'DATASET_NOT_FOUND',
             'MODEL_INVALID',
+            'UNSUPPORTED_OPERATOR',
             'TOO_MANY_REQUESTS',
             'UNSUPPORTED_MEDIA_TYPE',
             'UPLOAD_TOO_LARGE',
@@ -93,6 +91,7 @@ function submitRoute(app: App, services: HttpServices): void {
         const { model, version, ...rest } = request.body;
         const source = fp32Version(await services.store.metadata.model(model), version);
         const spec: JobSpec = {
+          kind: 'quantize',
           model,
           version: source.version,
           recipe: rest.recipe,
@@ -187,43 +186,4 @@ async function* jobEvents(changes: AsyncIterable<JobEvent>, seen: number): Async
 
 function hasEnded(job: JobRecord): boolean {
   return job.state !== 'queued' && job.state !== 'running';
-}
-
-function fp32Version(model: ModelRecord, selector: number | string | undefined): VersionRecord {
-  const version =
-    selector === undefined
-      ? [...model.versions].sort((a, b) => b.version - a.version).find((candidate) => candidate.kind === 'fp32')
-      : selectVersion(model, String(selector));
-  if (version === undefined)
-    throw new AppError('VERSION_NOT_FOUND', `Model '${model.name}' has no fp32 version to quantize.`, {
-      model: model.name,
-    });
-  if (version.kind !== 'fp32')
-    throw new AppError(
-      'MODEL_INVALID',
-      `Version ${version.version} of '${model.name}' is int8 already; name an fp32 version.`,
-    );
-  return version;
-}
-
-/** Finds at once what would make the job fail at its first sample. */
-async function checkData(services: HttpServices, source: VersionRecord, spec: JobSpec): Promise<void> {
-  if (spec.recipe.activations !== 'none' && spec.calibration === undefined)
-    throw new AppError(
-      'CALIBRATION_REQUIRED',
-      "The recipe quantizes activations, so a 'calibration' data set is needed (or activations 'none').",
-    );
-  for (const id of [spec.calibration, spec.evaluation]) {
-    if (id === undefined) continue;
-    const record = await services.store.metadata.dataset(id);
-    const dataset = await openDataset(await services.store.artifacts.localPath(record.sha256), {
-      format: record.format,
-      classNames: source.labels,
-    });
-    try {
-      await checkFit(dataset, source);
-    } finally {
-      await dataset.close();
-    }
-  }
 }

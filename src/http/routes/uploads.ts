@@ -15,6 +15,7 @@ import type { HttpServices } from '../services.ts';
 import {
   checkDataset,
   checkModel,
+  checkServedModel,
   storeDataset,
   storeModel,
   type CheckedDataset,
@@ -47,7 +48,7 @@ export function uploadRoutes(app: App, services: HttpServices): void {
           summary: 'Upload a version',
           description:
             'fp32 or QDQ ONNX, as the raw body or as multipart part `model`. Checked before it is stored: unsupported operators are ' +
-            'listed per node. External data comes in parts `external` (the file name is the location) or `external:<location>`; ' +
+            'listed per node, and make a version that only onnxruntime serves where that knows them. External data comes in parts `external` (the file name is the location) or `external:<location>`; ' +
             'the stored file then holds it inside.',
           requestBody: {
             required: true,
@@ -63,7 +64,7 @@ export function uploadRoutes(app: App, services: HttpServices): void {
         const maxBytes = services.limits.modelBytes;
         if (!request.isMultipart()) {
           const file = await receiveRaw(request, area, { what: 'model', maxBytes });
-          return storeModel(services, request.params.name, await checkModel(services, file));
+          return storeModel(services, request.params.name, await checkServedModel(services, file));
         }
         const parts = await readParts(request, area, {
           files: { model: maxBytes },
@@ -71,7 +72,8 @@ export function uploadRoutes(app: App, services: HttpServices): void {
           required: ['model'],
           external: maxBytes,
         });
-        return storeModel(services, request.params.name, await checkModel(services, filePart(parts, 'model'), parts));
+        const model = await checkServedModel(services, filePart(parts, 'model'), parts);
+        return storeModel(services, request.params.name, model);
       });
       const live = liveVersion(await services.store.metadata.model(version.model));
       const shown = presentVersion(version, live);
@@ -186,7 +188,8 @@ async function submitOneShot(services: HttpServices, request: OneShot, key: stri
     };
     const calibration = await keep(request.calibration);
     const evaluation = await keep(request.evaluation);
-    const spec = { model: request.name, version: version.version, recipe: request.recipe, calibration, evaluation };
+    const { name: model, recipe } = request;
+    const spec = { kind: 'quantize', model, version: version.version, recipe, calibration, evaluation } as const;
     return await services.queue.submit(spec, key === undefined ? {} : { idempotencyKey: key });
   } catch (error) {
     for (const step of undo.reverse()) await step();

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { recipeSchema } from '../../quant/index.ts';
-import { jobStages } from '../../store/index.ts';
+import { jobKinds, jobStages } from '../../store/index.ts';
 import { datasetId, modelName, versionSelector } from '../names.ts';
 import { page, problemSchema, timestamp } from './shared.ts';
 
@@ -17,11 +17,19 @@ export const jobRequest = z
   })
   .meta({ id: 'JobRequest' });
 
+export const whitepaperRequest = z
+  .strictObject({
+    calibration: datasetId,
+    evaluation: datasetId.optional().describe('Absent: 20 % of the calibration set are held out'),
+  })
+  .meta({ id: 'WhitepaperRequest' });
+
 export const jobStates = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 
 export const jobSchema = z
   .object({
     id: z.string(),
+    kind: z.enum(jobKinds),
     model: z.string(),
     version: z.int().describe('The fp32 version'),
     recipe: recipeSchema,
@@ -46,6 +54,7 @@ export const jobSchema = z
       reportHtml: z.string().optional(),
       file: z.string().optional(),
       infer: z.string().optional(),
+      whitepaper: z.string().optional(),
     }),
   })
   .meta({ id: 'Job' });

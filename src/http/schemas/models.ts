@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { preprocessingSchema } from '../../data/index.ts';
-import { page, sha256, timestamp } from './shared.ts';
+import { executorName, page, sha256, timestamp } from './shared.ts';
 
 export const tensorInfo = z
   .object({
@@ -23,7 +23,7 @@ export const versionSchema = z
     outputs: z.array(tensorInfo).readonly(),
     operators: z.record(z.string(), z.int()).describe('Nodes by operator type'),
     parameters: z.int(),
-    macs: z.number().describe('Multiply-accumulates of one sample'),
+    macs: z.number().describe('Multiply-accumulates of one sample; 0 where only onnxruntime runs it'),
     opset: z.int(),
     producer: z.string(),
     preprocessing: preprocessingSchema,
@@ -31,7 +31,11 @@ export const versionSchema = z
     jobId: z.string().optional().describe('The job that made it'),
     verdict: z.enum(['pass', 'fail', 'notEnoughData']).optional().describe('Of its report; a failed one is never live'),
     preflight: z
-      .object({ verdict: z.literal('supported'), executor: z.string() })
+      .object({
+        verdict: z.literal('supported'),
+        executor: executorName,
+        reason: z.string().optional().describe('Why only onnxruntime runs it'),
+      })
       .describe('What the upload check found'),
     links: z.object({
       self: z.string(),

@@ -3,10 +3,10 @@ import type { FloatExecutor, Graph } from '../../graph/index.ts';
 import { calibrate, defaultRecipe, quantizeGraph, type Ranges } from '../../quant/index.ts';
 import { compareRunners } from '../evaluate.ts';
 import { checkDataset, openNetwork, type Network } from '../network.ts';
-import type { LabelledFigures } from '../paired.ts';
 import { floatRunner, type Runner } from '../runner.ts';
 import { planSamples, type SamplePlan, type Selection } from '../samples.ts';
 import { whitepaperCells, type Cell } from './cells.ts';
+import type { GridCell, WhitepaperGrid } from './grid.ts';
 import { paperNetwork } from './paper.ts';
 
 export interface WhitepaperOptions {
@@ -20,28 +20,6 @@ export interface WhitepaperOptions {
   /** Cells done of all. */
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** One figure of the grid. */
-export interface GridCell {
-  readonly key: string;
-  readonly table: number;
-  readonly title: string;
-  /** 0..1; absent without labels. */
-  readonly top1: number | undefined;
-  /** With the float network, 0..1. */
-  readonly agreement: number | undefined;
-  readonly labelled: LabelledFigures | undefined;
-  /** The paper's figure for this architecture. */
-  readonly paperTop1: number | undefined;
-}
-
-export interface WhitepaperGrid {
-  readonly samples: { readonly calibration: number; readonly evaluation: number };
-  readonly parameters: number;
-  readonly floatTop1: number | undefined;
-  readonly paper: { readonly name: string; readonly floatTop1: number } | undefined;
-  readonly cells: readonly GridCell[];
 }
 
 /**
@@ -83,8 +61,8 @@ export async function whitepaperGrid(options: WhitepaperOptions): Promise<Whitep
   return {
     samples: { calibration: plan.calibration?.indices.length ?? 0, evaluation: plan.evaluation?.indices.length ?? 0 },
     parameters: network.summary.parameters,
-    floatTop1,
-    paper: paper && { name: paper.name, floatTop1: paper.float },
+    ...(floatTop1 === undefined ? {} : { floatTop1 }),
+    ...(paper === undefined ? {} : { paper: { name: paper.name, floatTop1: paper.float } }),
     cells,
   };
 }
@@ -135,13 +113,15 @@ function gridCell(
   measured: Awaited<ReturnType<typeof compareRunners>> | undefined,
   paperTop1: number | undefined,
 ): GridCell {
+  const top1 = measured?.candidate.top1?.share;
+  const { agreement, labelled } = measured?.paired ?? {};
   return {
     key,
     table,
     title,
-    top1: measured?.candidate.top1?.share,
-    agreement: measured?.paired?.agreement,
-    labelled: measured?.paired?.labelled,
-    paperTop1,
+    ...(top1 === undefined ? {} : { top1 }),
+    ...(agreement === undefined ? {} : { agreement }),
+    ...(labelled === undefined ? {} : { labelled }),
+    ...(paperTop1 === undefined ? {} : { paperTop1 }),
   };
 }

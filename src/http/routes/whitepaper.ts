@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { AppError } from '../../base/index.ts';
+import { whitepaperSchema } from '../../lab/index.ts';
+import { defaultRecipe } from '../../quant/index.ts';
+import { selectVersion } from '../../serving/index.ts';
+import type { JobSpec } from '../../store/index.ts';
+import { datasetFileErrors, submitErrors } from '../errorGroups.ts';
+import { IdempotencyGate, idempotencyHeaders } from '../idempotency.ts';
+import { modelName, versionSelector } from '../names.ts';
+import { operation, type App } from '../operation.ts';
+import { presentJob } from '../present.ts';
+import { rateLimited } from '../rate.ts';
+import { jobSchema, whitepaperRequest } from '../schemas/jobs.ts';
+import type { HttpServices } from '../services.ts';
+import { checkData, fp32Version } from '../submission.ts';
+
+const byVersion = z.object({ name: modelName, version: versionSelector });
+
+/** A version in every way of the whitepaper's tables: a job that measures, and what it measured. */
+export function whitepaperRoutes(app: App, services: HttpServices): void {
+  submitRoute(app, services);
+  resultRoute(app, services);
+}
+
+function submitRoute(app: App, services: HttpServices): void {
+  const gate = new IdempotencyGate();
+  app.post(
+    '/v1/models/:name/versions/:version/whitepaper',
+    rateLimited(
+      services,
+      operation(
+        { params: byVersion, headers: idempotencyHeaders, body: whitepaperRequest, response: { 202: jobSchema } },
+        {
+          operationId: 'createWhitepaper',
+          tag: 'jobs',
+          summary: "Measure a version in every way of the whitepaper's tables",
+          description: 'Tables 2, 3 and 5 and the post-training column of 6 of arXiv:1806.08342. No version is made.',
+          answers: { 202: { description: 'Queued', headers: ['Location', 'Retry-After'] } },
+          errors: [
+            'MODEL_NOT_FOUND',
+            'VERSION_NOT_FOUND',
+            'DATASET_NOT_FOUND',
+            'MODEL_INVALID',
+            'UNSUPPORTED_OPERATOR',
+            'TOO_MANY_REQUESTS',
+            'UNSUPPORTED_MEDIA_TYPE',
+            'UPLOAD_TOO_LARGE',
+            ...submitErrors,
+            ...datasetFileErrors,
+          ],
+        },
+      ),
+    ),
+    async (request, reply) => {
+      const key = request.headers['idempotency-key'];
+      const job = await gate.once(key, async () => {
+        const { name, version } = request.params;
+        const { calibration, evaluation } = request.body;
+        const source = fp32Version(await services.store.metadata.model(name), version);
+        const spec: JobSpec = {
+          kind: 'whitepaper',
+          model: name,
+          version: source.version,
+          recipe: defaultRecipe,
+          calibration,
+          evaluation,
+        };
+        await checkData(services, source, spec);
+        return services.queue.submit(spec, key === undefined ? {} : { idempotencyKey: key });
+      });
+      return reply.code(202).header('location', `/v1/jobs/${job.id}`).header('retry-after', 1).send(presentJob(job));
+    },
+  );
+}
+
+function resultRoute(app: App, services: HttpServices): void {
+  app.get(
+    '/v1/models/:name/versions/:version/whitepaper',
+    operation(
+      { params: byVersion },
+      {
+        operationId: 'getWhitepaper',
+        tag: 'models',
+        summary: 'What the newest whitepaper job of the version measured',
+        answers: { 200: { description: 'The grid', content: { 'application/json': whitepaperSchema } } },
+        errors: ['MODEL_NOT_FOUND', 'VERSION_NOT_FOUND', 'WHITEPAPER_NOT_FOUND', 'ARTIFACT_DAMAGED'],
+      },
+    ),
+    async (request, reply) => {
+      const { name, version: selector } = request.params;
+      const { store } = services;
+      const version = selectVersion(await store.metadata.model(name), selector);
+      const job = await store.metadata.latestGridJob(version);
+      if (job?.gridSha256 === undefined)
+        throw new AppError(
+          'WHITEPAPER_NOT_FOUND',
+          `No whitepaper job of version ${version.version} of '${name}' has succeeded; POST here to start one.`,
+        );
+      const grid = await store.artifacts.read(job.gridSha256);
+      return reply.type('application/json; charset=utf-8').send(Buffer.from(grid));
+    },
+  );
+}
