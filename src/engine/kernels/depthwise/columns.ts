@@ -1,14 +1,14 @@
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
+import { emitLastFits } from '../loops.ts';
 import { emitQuarters, emitRequantizer, emitScale, rowsScratchBytes, type Requantizer } from '../requantize.ts';
 import type { Depthwise, DepthwiseForm } from './form.ts';
 import { Pairs, type Source } from './pairs.ts';
+import { PIXELS, stretchesOf, type Stretch, type Tile } from './tiles.ts';
 import { pairAt, pixelsOf, usesOf, type Pair } from './uses.ts';
 
 /** Channels of a block: one vector of 256 bits holds a pixel's sums. */
 const CHANNELS = 8;
 const VECTORS = CHANNELS / 4;
-/** Most pixels of a tile. */
-const PIXELS = 4;
 
 /**
  * Small filters, 8 channels and up to 4 pixels at a time. A column of the input becomes vectors of int16 pairs, made once for
@@ -60,7 +60,7 @@ function emitColumns(f: FunctionBuilder, depthwise: Depthwise): void {
   const { operation, input, output, source } = depthwise;
   const { arena, begin, end } = depthwise.parameters;
   const height = operation.weights.shape[2] ?? 1;
-  const [channel, y, out] = f.locals('i', 3) as [Local, Local, Local];
+  const [y, out] = f.locals('i', 2) as [Local, Local];
   const row: Row = {
     block: { weights: f.local('i'), bias: f.locals('v', VECTORS), multipliers: f.locals('v', VECTORS) },
     requantizer: emitRequantizer(f, { ...depthwise, clamp: operation.clamp }),
@@ -94,13 +94,39 @@ function emitColumns(f: FunctionBuilder, depthwise: Depthwise): void {
         .op('i32.sub')
         .set(start);
     });
+    for (const stretch of stretchesOf(depthwise)) emitStretch(f, depthwise, row, { stretch, starts, out });
+    f.get(out).i32(rowBytes).op('i32.add').set(out);
+  });
+}
+
+/** A stretch of an output row, for all channels. */
+function emitStretch(
+  f: FunctionBuilder,
+  depthwise: Depthwise,
+  row: Row,
+  { stretch, starts, out }: { readonly stretch: Stretch; readonly starts: readonly Local[]; readonly out: Local },
+): void {
+  const { operation, input, output } = depthwise;
+  const { tiles, times, step, total } = stretch;
+  const [time, tile, channel] = f.locals('i', 3) as [Local, Local, Local];
+  const first = tiles[0]?.x ?? 0;
+  const moved = (pixelBytes: number): void => {
+    f.get(tile).i32(PIXELS).op('i32.mul').i32(first).op('i32.add').i32(pixelBytes).op('i32.mul');
+    f.get(channel).op('i32.add');
+  };
+  f.repeat(time, { start: 0, end: times, step: 1 }, () => {
+    f.get(time).i32(step).op('i32.mul').set(tile);
+    emitLastFits(f, tile, total, step);
     f.repeat(channel, { start: 0, end: output.channelStride, step: CHANNELS }, () => {
       emitBlock(f, depthwise, row.block, channel);
-      starts.forEach((start, k) => f.get(start).get(channel).op('i32.add').set(row.rows[k]!));
-      f.get(out).get(channel).op('i32.add').set(row.to);
-      emitRow(f, depthwise, row);
+      starts.forEach((start, k) => {
+        moved(operation.strides[1] * input.channelStride);
+        f.get(start).op('i32.add').set(row.rows[k]!);
+      });
+      moved(output.channelStride);
+      f.get(out).op('i32.add').set(row.to);
+      emitTiles(f, depthwise, row, tiles);
     });
-    f.get(out).i32(rowBytes).op('i32.add').set(out);
   });
 }
 
@@ -141,42 +167,19 @@ function emitLoads(f: FunctionBuilder, vectors: readonly Local[], at: Local, off
   );
 }
 
-/** A tile by its first output column. */
-interface Tile {
-  readonly x: number;
-  readonly pixels: number;
-  /** Columns of the input that it reads. */
-  readonly first: number;
-  readonly count: number;
-}
-
-function tilesOf({ operation, output }: Depthwise): Tile[] {
-  const { strides, dilations, pads, weights } = operation;
-  const span = ((weights.shape[3] ?? 1) - 1) * dilations[1] + 1;
-  return Array.from({ length: Math.ceil(output.width / PIXELS) }, (_, index) => {
-    const x = index * PIXELS;
-    const pixels = Math.min(PIXELS, output.width - x);
-    return { x, pixels, first: x * strides[1] - pads[1], count: (pixels - 1) * strides[1] + span };
-  });
-}
-
-/** One output row: tiles whose columns all lie inside in a loop, the others one by one. */
-function emitRow(f: FunctionBuilder, depthwise: Depthwise, row: Row): void {
-  const { input, output, operation } = depthwise;
-  const tiles = tilesOf(depthwise);
-  const inside = tiles.filter(
-    ({ pixels, first, count }) => pixels === PIXELS && first >= 0 && first + count <= input.width,
-  );
+/** Tiles beside each other: those inside in a loop, the others one by one. */
+function emitTiles(f: FunctionBuilder, depthwise: Depthwise, row: Row, tiles: readonly Tile[]): void {
+  const inside = tiles.filter(({ isInside }) => isInside);
   let before: Pairs | undefined;
   for (const tile of tiles) {
-    if (inside.length > 1 && inside.includes(tile)) {
+    if (inside.length > 1 && tile.isInside) {
       if (tile === inside[0]) before = emitLoop(f, depthwise, row, { tile, times: inside.length, before });
       continue;
     }
     const pairs = new Pairs(f, depthwise, row, tile);
-    before?.handOver(pairs, PIXELS * operation.strides[1]);
+    before?.handOver(pairs, PIXELS * depthwise.operation.strides[1]);
     emitTile(f, depthwise, row, { pixels: tile.pixels, pairs });
-    if (tile.x + tile.pixels < output.width) emitStep(f, depthwise, row);
+    if (tile !== tiles.at(-1)) emitStep(f, depthwise, row);
     before = pairs;
   }
 }
