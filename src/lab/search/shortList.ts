@@ -30,7 +30,10 @@ export async function shortList(
   return [...found.map(({ variant }) => variant).slice(0, SHORT_LIST), ...corrections];
 }
 
-/** Undefined for a recipe that this network refuses. */
+/** Times slower than the given recipe from which a change is left out: layers left float cost less. */
+const MUCH_SLOWER = 5;
+
+/** Undefined for a recipe that this network refuses, or that makes it much slower. */
 async function cheapFigures(
   bench: Workbench,
   recipe: Recipe,
@@ -40,10 +43,13 @@ async function cheapFigures(
     if (error instanceof AppError && error.code !== 'CANCELLED') return undefined;
     throw error;
   });
+  if (built === undefined) return undefined;
   try {
-    return built && (await bench.figures(built.executable, few));
+    const given = bench.candidates[0]?.p50Ms ?? Infinity;
+    if ((await bench.time(built.executable)) > MUCH_SLOWER * given) return undefined;
+    return await bench.figures(built.executable, few);
   } finally {
-    built?.executable.close();
+    built.executable.close();
   }
 }
 

@@ -94,7 +94,7 @@ export class Workbench {
     this.#given ??= { executable, network };
     try {
       const figures = await this.figures(executable, this.#options.batches);
-      const p50Ms = await this.#time(executable);
+      const p50Ms = await this.time(executable);
       const { prepared } = job.network;
       const all = planQuantization(prepared, { ...recipe, exclude: { nodes: [], opTypes: [] } }).layers.length;
       const floatLayers = all - planQuantization(prepared, recipe).layers.length;
@@ -115,8 +115,11 @@ export class Workbench {
     return measureFigures(executableRunner(executable), batches, { classOutput: network.classOutput, check });
   }
 
-  /** In turns with the given recipe, whose time of the first measurement is the unit: load that comes and goes falls on both. */
-  async #time(executable: Executable): Promise<number> {
+  /**
+   * Milliseconds of one inference, in turns with the given recipe, whose time of the first measurement is the unit: load that
+   * comes and goes falls on both.
+   */
+  async time(executable: Executable): Promise<number> {
     const [given] = this.candidates;
     const runners = [...new Set([this.given.executable, executable])].map(executableRunner);
     const times = await measureLatency(runners, this.#options.specimen, { threads: 1, budgetMs: LATENCY_BUDGET_MS });
