@@ -149,12 +149,13 @@ function sensitivityOf(sensitivity: Search['sensitivity']): Markup | undefined {
   const most = Math.max(...sensitivity.map(({ outputKl = 0 }) => outputKl));
   const rows = (some: Search['sensitivity']): Markup =>
     table(
-      ['Layer', 'Weakest output', 'Divergence', ''],
-      some.map(({ name, sqnrDb, outputKl }) => [
+      ['Layer', 'Weakest output', 'Divergence', '', 'Mostly by'],
+      some.map(({ name, sqnrDb, outputKl, cause }) => [
         name,
         sqnrBar(sqnrDb),
         outputKl === undefined ? NONE : outputKl.toPrecision(2),
         outputKl === undefined || most === 0 ? '' : shareBar(outputKl / most),
+        cause ?? NONE,
       ]),
     );
   return html`<h3>Which layers are sensitive</h3>
