@@ -21,8 +21,9 @@ export function searchSection({ search }: Report): Markup | undefined {
   return html`<section id="search">
     <h2>The search for a recipe</h2>
     <p>
-      ${search.candidates.length} recipes were tried in ${Math.round(search.spentSeconds)} of
-      ${Math.round(search.seconds)} seconds. ${endings[search.ended]} Chosen: <b>${chosen?.title ?? NONE}</b>.
+      ${search.candidates.length === 1 ? 'One recipe was' : `${search.candidates.length} recipes were`} tried in
+      ${Math.round(search.spentSeconds)} of ${Math.round(search.seconds)} seconds. ${endings[search.ended]} Chosen:
+      <b>${chosen?.title ?? NONE}</b>.
     </p>
     ${search.prevented === undefined ? undefined : html`<p>${search.prevented}</p>`} ${paretoChart(search)}
     ${candidateTable(search)} ${proofOf(search.proof)}
