@@ -6,11 +6,14 @@ import type { DotSemantics, Tier } from './tier.ts';
  * splats one group of an activation row over a vector and multiplies it by the same group of four channels' weights.
  */
 export interface DotStrategy {
-  readonly name: 'pairs' | 'unsigned' | 'signed';
+  readonly name: 'pairs' | 'bytePairs' | 'unsigned' | 'signed';
   /** Values of K that one 32-bit lane takes. */
   readonly group: 2 | 4;
-  /** Pixels of a tile. V8 has 15 vector registers to give: rows · 2 sums, 2 weights, 1 splat, and what `emit` needs. */
-  readonly rows: number;
+  /**
+   * Pixels of a tile: the fastest number, and one about as fast, for products whose pixels it divides better. V8 has 15 vector
+   * registers to give: rows · 2 sums, 2 weights, 1 splat, and what the dot product needs.
+   */
+  readonly rows: readonly [number, number];
   /** Bytes of one packed activation, and of one packed weight. */
   readonly operandBytes: 2 | 1;
   /** XOR of every activation byte when it is packed; moves the zero point by −128. */
@@ -19,8 +22,19 @@ export interface DotStrategy {
   readonly plainWeights: boolean;
   /** Whether other relaxed instructions may be used too, with operands for which they are defined. */
   readonly relaxed: boolean;
-  /** acc += Σ over the group of activations · weights, lane by lane. */
-  emit(f: FunctionBuilder, operands: { acc: Local; activations: Local; weights: Local }): void;
+  /** A faster strategy for the products whose weights it can take, by `neverSaturates`. */
+  readonly forSmallWeights?: DotStrategy;
+  /** Prepares constants once in a function. */
+  prepare(f: FunctionBuilder): EmitDot;
+}
+
+/** Emits acc += Σ over the group of activations · weights, lane by lane. */
+export type EmitDot = (operands: DotOperands) => void;
+
+export interface DotOperands {
+  readonly acc: Local;
+  readonly activations: Local;
+  readonly weights: Local;
 }
 
 /**
@@ -29,21 +43,28 @@ export interface DotStrategy {
 export const pairs: DotStrategy = {
   name: 'pairs',
   group: 2,
-  rows: 4,
+  rows: [4, 5],
   operandBytes: 2,
   flipsSign: false,
   plainWeights: false,
   relaxed: false,
-  emit: (f, { acc, activations, weights }) => {
-    f.get(acc).get(activations).get(weights).op('i32x4.dot_i16x8_s').op('i32x4.add').set(acc);
-  },
+  prepare:
+    (f) =>
+    ({ acc, activations, weights }) => {
+      f.get(acc).get(activations).get(weights).op('i32x4.dot_i16x8_s').op('i32x4.add').set(acc);
+    },
 };
 
-/** Pairs where relaxed instructions exist, but their dot product is not exact. */
-export const relaxedPairs: DotStrategy = { ...pairs, relaxed: true };
-
 /** Emits acc + dot(weights, activations) for the relaxed instruction or an exact emulation of one of its semantics. */
-export type RelaxedDot = (f: FunctionBuilder, operands: { acc: Local; activations: Local; weights: Local }) => void;
+export type RelaxedDot = (f: FunctionBuilder, operands: DotOperands) => void;
+
+/** Leaves products of two bytes each, summed in int16, on the stack. */
+export type RelaxedWords = (f: FunctionBuilder, operands: Omit<DotOperands, 'acc'>) => void;
+
+/** The instruction itself: where the relaxed dot saturates, sums of u8 · s8 saturated to int16. */
+export const relaxedWords: RelaxedWords = (f, { activations, weights }) => {
+  f.get(weights).get(activations).op('i16x8.relaxed_dot_i8x16_i7x16_s');
+};
 
 /** The instruction itself: the first operand is read as s8, the second as this machine reads it. */
 export const relaxedDot: RelaxedDot = (f, { acc, activations, weights }) => {
@@ -80,11 +101,8 @@ export function emulatedDot(activationsAre: 'unsigned' | 'signed'): RelaxedDot {
 const EVEN_WORDS = [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29];
 const ODD_WORDS = EVEN_WORDS.map((byte) => byte + 2);
 
-/**
- * What the relaxed instruction gives where it is a `pmaddubsw`: products of u8 and s8, each pair of them saturated to int16.
- * No strategy can use it; tests find with it what the probe makes of such a machine.
- */
-export const saturatingDot: RelaxedDot = (f, { acc, activations, weights }) => {
+/** `relaxedWords` of a machine that saturates, in plain SIMD: products of u8 and s8, each pair of them saturated to int16. */
+export const saturatingWords: RelaxedWords = (f, { activations, weights }) => {
   const [low, high] = [f.local('v'), f.local('v')];
   const products = (part: 'low' | 'high'): void => {
     f.get(weights).op(`i16x8.extend_${part}_i8x16_s`);
@@ -97,21 +115,68 @@ export const saturatingDot: RelaxedDot = (f, { acc, activations, weights }) => {
   f.set(high);
   f.get(low).get(high).shuffle(EVEN_WORDS);
   f.get(low).get(high).shuffle(ODD_WORDS);
-  f.op('i16x8.add_sat_s').i32(1).op('i16x8.splat').op('i32x4.dot_i16x8_s');
+  f.op('i16x8.add_sat_s');
+};
+
+/** What the relaxed dot gives where it is a `pmaddubsw`; tests find with it what the probe makes of such a machine. */
+export const saturatingDot: RelaxedDot = (f, { acc, activations, weights }) => {
+  saturatingWords(f, { activations, weights });
+  f.i32(1).op('i16x8.splat').op('i32x4.dot_i16x8_s');
   f.get(acc).op('i32x4.add').set(acc);
 };
+
+/**
+ * Whether sums of two products with any bytes stay within int16: 255 · 128 ≤ 2¹⁵ − 1, so neither the positive nor the negative
+ * weights of a pair may reach beyond 128 in sum. Weights of seven bits never do.
+ *
+ * @param weights of one output channel, int8, in the order of K; pairs begin at even places
+ */
+export function neverSaturates(weights: Int16Array): boolean {
+  for (let k = 0; k < weights.length; k += 2) {
+    const [a, b] = [weights[k]!, weights[k + 1] ?? 0];
+    if (Math.max(a, b) > 127 || Math.max(a, 0) + Math.max(b, 0) > 128) return false;
+    if (Math.min(a, 0) + Math.min(b, 0) < -128) return false;
+  }
+  return true;
+}
+
+/** Products of bytes summed by two in int16, where they never saturate, and by four in int32. */
+export function bytePairs(words: RelaxedWords = relaxedWords): DotStrategy {
+  return {
+    name: 'bytePairs',
+    group: 4,
+    rows: [4, 5],
+    operandBytes: 1,
+    flipsSign: false,
+    plainWeights: false,
+    relaxed: true,
+    prepare: (f) => {
+      const one = f.local('v');
+      f.i32(1).op('i16x8.splat').set(one);
+      return ({ acc, activations, weights }) => {
+        words(f, { activations, weights });
+        f.get(one).op('i32x4.dot_i16x8_s').get(acc).op('i32x4.add').set(acc);
+      };
+    },
+  };
+}
+
+/** Pairs where relaxed instructions exist, but their dot product saturates. */
+export function relaxedPairs(words?: RelaxedWords): DotStrategy {
+  return { ...pairs, relaxed: true, forSmallWeights: bytePairs(words) };
+}
 
 /** The relaxed dot where it reads activations as u8. Exact for 4 · 255 · 128 < 2³¹. */
 export function unsignedDot(dot: RelaxedDot = relaxedDot): DotStrategy {
   return {
     name: 'unsigned',
     group: 4,
-    rows: 6,
+    rows: [6, 5],
     operandBytes: 1,
     flipsSign: false,
     plainWeights: true,
     relaxed: true,
-    emit: dot,
+    prepare: (f) => (operands) => dot(f, operands),
   };
 }
 
@@ -120,12 +185,12 @@ export function signedDot(dot: RelaxedDot = relaxedDot): DotStrategy {
   return {
     name: 'signed',
     group: 4,
-    rows: 6,
+    rows: [6, 5],
     operandBytes: 1,
     flipsSign: true,
     plainWeights: true,
     relaxed: true,
-    emit: dot,
+    prepare: (f) => (operands) => dot(f, operands),
   };
 }
 
@@ -134,5 +199,5 @@ export function dotOfTier(tier: Tier, semantics: DotSemantics): DotStrategy {
   if (tier === 'simd') return pairs;
   if (semantics === 'unsigned') return unsignedDot();
   if (semantics === 'signed') return signedDot();
-  return semantics === 'saturating' ? relaxedPairs : pairs;
+  return semantics === 'saturating' ? relaxedPairs() : pairs;
 }

@@ -1,9 +1,15 @@
 import { setFlagsFromString } from 'node:v8';
 import { ModuleBuilder, type Local } from '../wasm/index.ts';
-import { relaxedDot, type RelaxedDot } from './dot.ts';
+import { relaxedDot, relaxedWords, type RelaxedDot } from './dot.ts';
 import type { DotSemantics } from './tier.ts';
 
 const PROBE_PAGES = { initial: 1, maximum: 1 };
+
+/** Pairs in int16, summed in int32: 4 · weight · activation where the pairs fit. */
+const dotOfWords: RelaxedDot = (f, operands) => {
+  relaxedWords(f, operands);
+  f.i32(1).op('i16x8.splat').op('i32x4.dot_i16x8_s').set(operands.acc);
+};
 
 /** Runs one relaxed dot of splat bytes: 4 · weight · activation, as this machine computes it; undefined if it cannot. */
 function relaxedProduct(dot: RelaxedDot, weight: number, activation: number): number | undefined {
@@ -35,7 +41,9 @@ export function probeDotSemantics(dot: RelaxedDot = relaxedDot): DotSemantics {
   const extreme = relaxedProduct(dot, 127, 255);
   if (high === 4 * 3 * 200 && extreme === 4 * 127 * 255) return 'unsigned';
   if (high === 4 * 3 * -56 && extreme === 4 * 127 * -1) return 'signed';
-  return 'saturating';
+  // what small weights need of pairs in int16: activations as u8, and their largest sums
+  const words = [64, -64].every((weight) => relaxedProduct(dotOfWords, weight, 255) === 4 * weight * 255);
+  return words ? 'saturating' : 'unavailable';
 }
 
 /**

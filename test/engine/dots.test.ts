@@ -4,9 +4,9 @@ import { seededRandom } from '../../src/base/index.ts';
 import {
   dotOfTier,
   emulatedDot,
+  neverSaturates,
   pairs,
   relaxedDot,
-  relaxedPairs,
   saturatingDot,
   type RelaxedDot,
 } from '../../src/engine/dot.ts';
@@ -21,6 +21,7 @@ const { dotSemantics } = tierReport();
 
 describeSuites('relaxed dot that reads u8, emulated', emulated.unsigned);
 describeSuites('relaxed dot that reads s8, emulated', emulated.signed);
+describeSuites('relaxed dot that saturates, emulated', emulated.saturating);
 
 if (relaxed) describeSuites('relaxed tier', relaxed);
 else describeAbsent('relaxed tier', `the relaxed dot is ${dotSemantics}`);
@@ -111,7 +112,7 @@ describe('arithmetic of a tier', () => {
     expect(dotOfTier('simd', 'unsigned')).toBe(pairs);
     expect(dotOfTier('wide', 'unsigned').name).toBe('unsigned');
     expect(dotOfTier('relaxed', 'signed').name).toBe('signed');
-    expect(dotOfTier('wide', 'saturating')).toBe(relaxedPairs);
+    expect(dotOfTier('wide', 'saturating')).toMatchObject({ name: 'pairs', forSmallWeights: { name: 'bytePairs' } });
     expect(dotOfTier('wide', 'unavailable')).toBe(pairs);
   });
 
@@ -124,5 +125,29 @@ describe('arithmetic of a tier', () => {
       }),
       { numRuns: 30 },
     );
+  });
+});
+
+describe('pairs of bytes', () => {
+  const weights = fc.oneof(
+    fc.constantFrom(-128, -127, -65, -64, -63, 0, 1, 63, 64, 65, 126, 127),
+    bytes.map((b) => b - 128),
+  );
+  const inReach = (sum: number): boolean => sum >= -32768 && sum <= 32767;
+
+  it('are used exactly where no bytes make their sums leave int16', () => {
+    fc.assert(
+      fc.property(weights, weights, (a, b) => {
+        const sums = [0, 255].flatMap((x) => [0, 255].map((y) => a * x + b * y));
+        expect(neverSaturates(Int16Array.of(a, b))).toBe(sums.every(inReach));
+      }),
+    );
+  });
+
+  it('are not used where one weight of many is too large, or is no int8', () => {
+    expect(neverSaturates(Int16Array.of(64, 64, -64, -64, 127, -127, 127, 1, -128, 0))).toBe(true);
+    expect(neverSaturates(Int16Array.of(64, 64, -64, -64, 127, 2))).toBe(false);
+    expect(neverSaturates(Int16Array.of(-64, -65))).toBe(false);
+    expect(neverSaturates(Int16Array.of(128, 0))).toBe(false);
   });
 });

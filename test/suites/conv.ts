@@ -11,6 +11,7 @@ import {
   quantized,
   seeds,
   upTo,
+  type DotName,
   type ExpectedKernel,
   type Problem,
   type Suite,
@@ -64,9 +65,15 @@ const pointwise = {
 
 /** The kernel's name ends with its arithmetic. */
 export const gemmKernel =
-  (kind: 'conv' | 'convTranspose' | 'fullyConnected', { asymmetric }: WeightKind): ExpectedKernel =>
+  (kind: 'conv' | 'convTranspose' | 'fullyConnected', weights: WeightKind): ExpectedKernel =>
   (dot) =>
-    new RegExp(String.raw`^${kind}\.gemm\d+x\d+\.${asymmetric ? 'pairs' : dot}\b`);
+    new RegExp(String.raw`^${kind}\.gemm\d+x\d+\.(${arithmeticOf(dot, weights)})\b`);
+
+function arithmeticOf(dot: DotName, { asymmetric, bits }: WeightKind): string {
+  // few random weights of eight bits may be small, too
+  if (dot === 'bytePairs') return bits === 7 && !asymmetric ? 'bytePairs' : 'pairs|bytePairs';
+  return asymmetric ? 'pairs' : dot;
+}
 
 function kernelOf({ group, perGroup, kernel, weights }: ConvSizes): ExpectedKernel {
   if (perGroup[0] !== 1 || perGroup[1] !== 1) return gemmKernel('conv', weights);

@@ -14,6 +14,7 @@ import {
   type Problem,
   type Suite,
 } from './problem.ts';
+import { gemmKernel } from './conv.ts';
 import { randomWeights } from './weights.ts';
 
 /** How a network is put together: its widths, and which parts it has. */
@@ -172,7 +173,7 @@ class NetworkBuilder {
     this.operations.push({ kind: 'float', name: 'softmax', node, outputs: ['scores'], output: 'scores' });
     for (const name of ['logits', 'scores'])
       this.values[name] = { kind: 'float', dtype: 'float32', shape: [1, classes] };
-    this.kernels['classes'] = (dot) => new RegExp(String.raw`^fullyConnected\.gemm\d+x\d+\.${dot}\b`);
+    this.kernels['classes'] = gemmKernel('fullyConnected', kind);
     this.kernels['softmax'] = () => /^float\.softmax$/;
     return 'scores';
   }

@@ -3,8 +3,8 @@ import type { Random } from '../../src/base/index.ts';
 import type { FloatValue, Operation, QuantizedGraph, QuantizedValue } from '../../src/graph/index.ts';
 import { elementCount, tensor, type Shape, type Tensor, type TensorMap } from '../../src/tensor/index.ts';
 
-/** The arithmetic that a tier's matrix kernels use. */
-export type DotName = 'pairs' | 'unsigned' | 'signed';
+/** The fastest arithmetic of a tier's matrix kernels. */
+export type DotName = 'pairs' | 'bytePairs' | 'unsigned' | 'signed';
 
 /** Which kernel has to run an operation, given the arithmetic of the tier. */
 export type ExpectedKernel = (dot: DotName) => RegExp;

@@ -18,6 +18,8 @@ type Regime = (typeof regimes)[number];
 export interface WeightKind {
   readonly regime: Regime;
   readonly asymmetric: boolean;
+  /** Seven: sums of two products with any bytes fit int16. */
+  readonly bits?: 7 | 8;
   /** Bias as large as int32 sums allow, or of the size of the sums. */
   readonly bias: 'moderate' | 'edge';
 }
@@ -25,6 +27,7 @@ export interface WeightKind {
 export const weightKinds: fc.Arbitrary<WeightKind> = fc.record({
   regime: fc.constantFrom(...regimes),
   asymmetric: fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+  bits: fc.constantFrom(8, 8, 7),
   bias: fc.constantFrom('moderate', 'moderate', 'edge'),
 });
 
@@ -47,8 +50,11 @@ export function randomWeights(
     const largest = Math.max(zeroPoint, 255 - zeroPoint) * (Math.abs(zeroPoints[channel]!) + 128) * taps;
     return multiplierOf(kind.regime, largest + Math.abs(bias[channel]!), taps, random);
   });
+  const [least, greatest] = kind.bits === 7 ? [-64, 64] : [kind.asymmetric ? -128 : -127, 127];
+  const edges = kind.bits === 7 && random() < 0.2;
+  const weight = (): number => (edges ? (random() < 0.5 ? least : greatest) : integerOf(random, least, greatest));
   return {
-    data: Int8Array.from({ length: count }, () => integerOf(random, kind.asymmetric ? -128 : -127, 127)),
+    data: Int8Array.from({ length: count }, weight),
     shape,
     zeroPoints,
     scales: new Float32Array(channels).fill(1),

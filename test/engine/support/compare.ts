@@ -30,8 +30,9 @@ const JUNK = 0xa5;
 export function faultOf(problem: Problem, runner: Runner): string | undefined {
   const plan = planNetwork(problem.graph, runner.dot, { sharedMicroseconds: 0 });
   const kernels = new Map(plan.steps.map((step) => [step.name, step.kernel]));
+  const { name: arithmetic } = runner.dot.forSmallWeights ?? runner.dot;
   for (const [name, expected] of problem.kernels) {
-    const [kernel = 'nothing', wanted] = [kernels.get(name), expected(runner.dot.name)];
+    const [kernel = 'nothing', wanted] = [kernels.get(name), expected(arithmetic)];
     if (!wanted.test(kernel)) return `'${name}' ran on ${kernel}, not on ${String(wanted)}: ${problem.description}`;
   }
   const initial = plan.pages.initial + 1;

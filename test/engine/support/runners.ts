@@ -1,4 +1,13 @@
-import { dotOfTier, emulatedDot, pairs, signedDot, unsignedDot, type DotStrategy } from '../../../src/engine/dot.ts';
+import {
+  dotOfTier,
+  emulatedDot,
+  pairs,
+  relaxedPairs,
+  saturatingWords,
+  signedDot,
+  unsignedDot,
+  type DotStrategy,
+} from '../../../src/engine/dot.ts';
 import { tierReport } from '../../../src/engine/index.ts';
 import { compileModule } from '../../../src/engine/instantiate.ts';
 import type { Runner } from './compare.ts';
@@ -20,10 +29,11 @@ export const relaxed =
 /** Undefined where V8's 256-bit code does not pass the self-test. */
 export const wide = selfTest.wide === 'passed' ? runnerOf('wide', dotOfTier('wide', dotSemantics)) : undefined;
 
-/** Machines that read the relaxed dot exactly, emulated. */
+/** Machines that have the relaxed dot, emulated. */
 export const emulated = {
   unsigned: runnerOf('simd', unsignedDot(emulatedDot('unsigned'))),
   signed: runnerOf('simd', signedDot(emulatedDot('signed'))),
+  saturating: runnerOf('simd', relaxedPairs(saturatingWords)),
 } as const;
 
 /** Everything that can run here, by name. */
@@ -33,4 +43,5 @@ export const runners: readonly (readonly [string, Runner])[] = [
   ...(wide ? [['wide', wide] as const] : []),
   ['unsigned, emulated', emulated.unsigned],
   ['signed, emulated', emulated.signed],
+  ['saturating, emulated', emulated.saturating],
 ];

@@ -1,6 +1,6 @@
 import type { Clamp } from '../../../graph/index.ts';
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '../../../wasm/index.ts';
-import type { DotStrategy } from '../../dot.ts';
+import type { DotStrategy, EmitDot } from '../../dot.ts';
 import { CHANNEL_BLOCK, roundUp, type NhwcLayout } from '../../plan/layout.ts';
 import { stepFunction, type Placement } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
@@ -110,6 +110,7 @@ interface Locals {
   readonly weights: readonly Local[];
   readonly multipliers: readonly Local[];
   readonly splat: Local;
+  readonly emitDot: EmitDot;
 }
 
 export function emitProduct(module: ModuleBuilder, product: Product, place: Placement): FunctionReference {
@@ -140,6 +141,7 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
       weights: f.locals('v', LANES),
       multipliers: f.locals('v', LANES),
       splat: f.local('v'),
+      emitDot: product.dot.prepare(f),
     };
     const { bytes, rounding } = product;
     const requantizer = bytes && emitRequantizer(f, { ...bytes, rounding });
@@ -332,7 +334,7 @@ function emitMultiply(f: FunctionBuilder, product: Product, place: Placement, lo
   const { dot, depth, rows, rowBytes, widening } = product;
   const [, biasAt] = placesOf(place);
   const groups = depth / dot.group;
-  const { accs, weights, row, weight, counter, splat } = locals;
+  const { accs, weights, row, weight, counter, splat, emitDot } = locals;
   if (product.inPlace)
     f.get(locals.block).get(locals.tile).op('i32.add').i32(rowBytes).op('i32.mul').get(locals.source).op('i32.add');
   else {
@@ -361,7 +363,7 @@ function emitMultiply(f: FunctionBuilder, product: Product, place: Placement, lo
           .op('v128.load32_splat', { offset: r * rowBytes + step * 4 })
           .set(splat);
         for (let lane = 0; lane < LANES; lane++)
-          dot.emit(f, { acc: accs[r * LANES + lane]!, activations: splat, weights: weights[lane]! });
+          emitDot({ acc: accs[r * LANES + lane]!, activations: splat, weights: weights[lane]! });
       }
     }
     f.get(row)

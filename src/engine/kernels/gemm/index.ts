@@ -11,11 +11,11 @@ import type { KernelPlanner, PlanContext, WasmStep } from '../../plan/step.ts';
 import { paddedInput } from '../paddedInput.ts';
 import { bytesOf, roundingOf } from '../requantize.ts';
 import { emitProduct, scratchOf, unitsOf, type Product, type Widening } from './emit.ts';
-import { packWeights, weightBytesOf, type WeightAt } from './pack.ts';
+import { dotFor, packWeights, weightBytesOf, type WeightAt } from './pack.ts';
 import { isPointwise, windowRuns, type Geometry } from './window.ts';
 
-/** Packed rows of a block stay below this, so that they share the cache with the weights. */
-const BLOCK_BYTES = 192 * 1024;
+/** Packed rows of a block stay below this: half of a usual second cache, of which every panel reads them once. */
+const BLOCK_BYTES = 512 * 1024;
 
 /** Convolution, dense, grouped or transposed, and fully connected layers. */
 export const planGemm: KernelPlanner = (operation, context) => {
@@ -101,18 +101,19 @@ function planProduct(
   const result = resultOf(to, output, operation.clamp);
   if (!result) return undefined;
   const symmetric = weights.zeroPoints.every((zero) => zero === 0);
-  const dot = context.dot.plainWeights && !symmetric ? pairs : context.dot;
   const padded = paddedInput(input, geometry);
   const slices = 'group' in operation ? slicesOf(operation.group, weights.bias.length) : 1;
   const { channelStride: pixelBytes } = input;
   const channels = input.channels / slices;
   const image = { rowBytes: padded.width * pixelBytes, pixelBytes, channels };
   const runs = windowRuns(geometry, image);
+  const lines = { ...image, runs, slices };
+  const dot = context.dot.plainWeights && !symmetric ? pairs : dotFor(weights, weightAt, lines, context.dot);
   const depth = runs.reduce((sum, run) => sum + run.bytes, 0);
   const { height, width, outputStride } = result;
   const panels = result.panels / slices;
   const pixels = height * width;
-  const rows = Math.min(dot.rows, pixels);
+  const rows = chooseRows(pixels, dot);
   const inPlace = isPointwise(geometry) && dot.operandBytes === 1 && !dot.flipsSign;
   const rowBytes = inPlace ? pixelBytes : depth * dot.operandBytes;
   const blockPixels = choosePixels(pixels, rows, rowBytes);
@@ -144,7 +145,7 @@ function planProduct(
     panelBytes: depth * CHANNEL_BLOCK * dot.operandBytes,
   };
   const packedZero = from.zeroPoint - (dot.flipsSign ? 128 : 0);
-  const packed = packWeights(weights, weightAt, { ...image, runs, slices, panels, weightBytes }, packedZero, dot);
+  const packed = packWeights(weights, weightAt, { ...lines, panels, weightBytes }, packedZero, dot);
   return {
     runs: 'wasm',
     operation,
@@ -161,6 +162,12 @@ function planProduct(
 function wideningOf(weightBytes: 1 | 2, dot: DotStrategy, tiles: number): Widening {
   if (weightBytes === dot.operandBytes) return 'none';
   return tiles > 1 ? 'byPanel' : 'onLoad';
+}
+
+/** The tile that divides the pixels best: what is left over is computed twice. */
+function chooseRows(pixels: number, { rows: [fastest, other] }: DotStrategy): number {
+  const computed = (rows: number): number => Math.ceil(pixels / rows) * rows;
+  return Math.min(pixels, computed(other) < computed(fastest) ? other : fastest);
 }
 
 /** As few blocks as fit the cache, of equal size, a multiple of the tile. */

@@ -1,5 +1,5 @@
 import type { QuantizedWeights } from '../../../graph/index.ts';
-import type { DotStrategy } from '../../dot.ts';
+import { neverSaturates, type DotStrategy } from '../../dot.ts';
 import { CHANNEL_BLOCK } from '../../plan/layout.ts';
 import type { Pixels, Run } from './window.ts';
 
@@ -33,6 +33,38 @@ export function weightBytesOf({ data, zeroPoints }: QuantizedWeights, dot: DotSt
   return zeroPoints.every((zero) => least - zero >= -128 && most - zero <= 127) ? 1 : 2;
 }
 
+/** Where the weights of a product lie along K. */
+export type Lines = Pixels & Slicing & { readonly runs: readonly Run[] };
+
+/** Fills `line` with w − zw of output channel m, along K; 0 where there is no weight. */
+function fillLine(line: Int16Array, m: number, weights: QuantizedWeights, weightAt: WeightAt, shape: Lines): void {
+  const zero = weights.zeroPoints[m]!;
+  const firstChannel = Math.floor((m * shape.slices) / weights.bias.length) * shape.channels;
+  let k = 0;
+  for (const run of shape.runs) {
+    for (let byte = 0; byte < run.bytes; byte++, k++) {
+      const c = byte % shape.pixelBytes;
+      const column = Math.floor(byte / shape.pixelBytes);
+      const inside = c < shape.channels && column < run.columns;
+      const stored = inside ? weightAt(m, firstChannel + c, run.ky, run.kx + column) : undefined;
+      line[k] = stored === undefined ? 0 : stored - zero;
+    }
+  }
+}
+
+const depthOf = ({ runs }: Lines): number => runs.reduce((sum, run) => sum + run.bytes, 0);
+
+/** The fastest dot product that is exact for these weights. */
+export function dotFor(weights: QuantizedWeights, weightAt: WeightAt, shape: Lines, dot: DotStrategy): DotStrategy {
+  if (!dot.forSmallWeights) return dot;
+  const line = new Int16Array(depthOf(shape));
+  for (let m = 0; m < weights.bias.length; m++) {
+    fillLine(line, m, weights, weightAt, shape);
+    if (!neverSaturates(line)) return dot;
+  }
+  return dot.forSmallWeights;
+}
+
 /**
  * Weights in the order in which the microkernel reads them.
  *
@@ -41,35 +73,24 @@ export function weightBytesOf({ data, zeroPoints }: QuantizedWeights, dot: DotSt
 export function packWeights(
   weights: QuantizedWeights,
   weightAt: WeightAt,
-  shape: Pixels & Slicing & { readonly runs: readonly Run[]; readonly panels: number; readonly weightBytes: 1 | 2 },
+  shape: Lines & { readonly panels: number; readonly weightBytes: 1 | 2 },
   inputZeroPoint: number,
   dot: DotStrategy,
 ): PackedWeights {
-  const depth = shape.runs.reduce((sum, run) => sum + run.bytes, 0);
-  const outChannels = weights.bias.length;
+  const line = new Int16Array(depthOf(shape));
   const panels = shape.panels * shape.slices;
-  const count = panels * CHANNEL_BLOCK * depth;
+  const count = panels * CHANNEL_BLOCK * line.length;
   const elements = shape.weightBytes === 2 ? new Int16Array(count) : new Int8Array(count);
   const bias = new Int32Array(panels * CHANNEL_BLOCK);
   const multipliers = new Float32Array(panels * CHANNEL_BLOCK);
-  const panelSize = depth * CHANNEL_BLOCK;
-  for (let m = 0; m < outChannels; m++) {
-    const zero = weights.zeroPoints[m]!;
+  const panelSize = line.length * CHANNEL_BLOCK;
+  for (let m = 0; m < weights.bias.length; m++) {
     const start = Math.floor(m / CHANNEL_BLOCK) * panelSize + (m % CHANNEL_BLOCK) * dot.group;
-    const firstChannel = Math.floor((m * shape.slices) / outChannels) * shape.channels;
+    fillLine(line, m, weights, weightAt, shape);
     let sum = 0;
-    let k = 0;
-    for (const run of shape.runs) {
-      for (let byte = 0; byte < run.bytes; byte++, k++) {
-        const c = byte % shape.pixelBytes;
-        const column = Math.floor(byte / shape.pixelBytes);
-        if (c >= shape.channels || column >= run.columns) continue;
-        const stored = weightAt(m, firstChannel + c, run.ky, run.kx + column);
-        if (stored === undefined) continue;
-        const weight = stored - zero;
-        sum += weight;
-        elements[start + Math.floor(k / dot.group) * CHANNEL_BLOCK * dot.group + (k % dot.group)] = weight;
-      }
+    for (let k = 0; k < line.length; k++) {
+      sum += line[k]!;
+      elements[start + Math.floor(k / dot.group) * CHANNEL_BLOCK * dot.group + (k % dot.group)] = line[k]!;
     }
     bias[m] = weights.bias[m]! - inputZeroPoint * sum;
     multipliers[m] = weights.multipliers[m]!;
