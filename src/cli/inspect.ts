@@ -40,6 +40,7 @@ async function inspect(path: string) {
     ...summarize(graph),
     preprocessing,
     labels,
+    requires: graph.metadata.get('octet.requires'),
     engine: quantized ? await viewInEngine(graph) : undefined,
     host: {
       node: process.versions.node,
@@ -69,6 +70,7 @@ function render(found: Inspection): string {
     ['multiply-accumulates', formatCount(found.macs)],
     ['operators', counted(found.operators)],
   ];
+  if (found.requires !== undefined) rows.push(['requires', found.requires]);
   if (found.engine)
     rows.push(
       ['kernels', counted(found.engine.kernels)],

@@ -40,7 +40,7 @@ export interface Job {
 
 /** The same job with another recipe. */
 export function jobWith({ options, network, ...rest }: Job, recipe: Recipe): Job {
-  const prepared = prepareGraph(network.simplified, recipe);
+  const prepared = prepareGraph(network.simplified, recipe, network.statistics);
   return { ...rest, options: { ...options, recipe }, network: { ...network, prepared } };
 }
 

@@ -32,7 +32,14 @@ export function withMetadata(graph: Graph, facts: FileMetadata): Graph {
   set('source', facts.source);
   set('calibration', facts.calibration);
   set('executor', facts.executor);
+  set('requires', requirementOf(facts.recipe));
   return { ...graph, metadata };
+}
+
+/** What a file of this recipe needs of onnxruntime beyond QDQ of opset 13; undefined where nothing. */
+export function requirementOf({ weights }: Recipe): string | undefined {
+  const asymmetric = weights !== 'none' && weights.granularity === 'perChannel' && !weights.symmetric;
+  return asymmetric ? 'onnxruntime >= 1.29 (asymmetric per-channel weights)' : undefined;
 }
 
 /** What can be read of it; other tools write metadata too, so what does not fit is left out. */

@@ -58,13 +58,14 @@ export function openNetwork(
     sizeBytes += part.length;
   }
   const simplified = simplify(imported);
+  const statistics = batchNormStatistics(imported);
   return {
     sha256: hash.digest('hex'),
     sizeBytes,
     imported,
     simplified,
-    prepared: prepareGraph(simplified, recipe),
-    statistics: batchNormStatistics(imported),
+    prepared: prepareGraph(simplified, recipe, statistics),
+    statistics,
     inputs: imported.inputs.map((name) =>
       inputSpecOf({ name, ...present(imported.types.get(name), `type of '${name}'`) }),
     ),

@@ -17,11 +17,12 @@ import { latencyFigures, measureFloatNodes, measureLatency, measureNodes } from 
 import { checkDataset, openNetwork } from './network.ts';
 import { StageClock } from './progress.ts';
 import { quantizeNetwork, type QuantizedNetwork } from './quantizeNetwork.ts';
-import { checkRecipe, checkSelection } from './recipe.ts';
+import { checkNames, checkRecipe, checkSelection } from './recipe.ts';
 import type { Disagreement, Report } from './report.ts';
 import { executableRunner, floatRunner, singleThreadRunner } from './runner.ts';
 import { planSamples, type Selection } from './samples.ts';
 import { concludeSearch, mostChoosingSamples, searchRecipe, withoutSearch, type SearchReport } from './search/index.ts';
+import { settleRecipe } from './settleRecipe.ts';
 
 export interface QuantizedModel {
   /** QDQ ONNX. */
@@ -44,13 +45,19 @@ export interface QuantizedModel {
 export async function quantizeModel(options: QuantizeModelOptions): Promise<QuantizedModel> {
   const clock = new StageClock(options.onProgress, options.signal);
   clock.enter('prepare', 1);
-  const { calibration, evaluation, preprocessing, recipe } = options;
-  checkRecipe(recipe, calibration);
-  const network = openNetwork(options.modelBytes, { externalData: options.externalData ?? new Map(), recipe });
+  const { calibration, evaluation, preprocessing } = options;
+  checkRecipe(options.recipe, calibration);
+  const network = openNetwork(options.modelBytes, {
+    externalData: options.externalData ?? new Map(),
+    recipe: options.recipe,
+  });
   for (const dataset of [calibration, evaluation]) if (dataset) checkDataset(dataset, network, preprocessing);
-  const plan = planSamples({ calibration, evaluation }, recipe, mostChoosingSamples(network));
-  checkSelection(recipe, plan);
-  const job: Job = { options, network, clock, plan };
+  const plan = planSamples({ calibration, evaluation }, options.recipe, mostChoosingSamples(network));
+  checkSelection(options.recipe, plan);
+  checkNames(options.recipe, [network.imported, network.simplified]);
+  const given: Job = { options, network, clock, plan };
+  const recipe = await settleRecipe(given);
+  const job = recipe === options.recipe ? given : jobWith(given, recipe);
   if (recipe.search === undefined)
     return withContenders(job, [{ recipe }], ([only]) => prove(present(only, 'a network')));
   const found = await searchRecipe(job);

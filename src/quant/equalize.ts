@@ -1,19 +1,12 @@
-import { numberAttribute, type Graph, type Node } from '../graph/index.ts';
+import type { Graph, Node } from '../graph/index.ts';
 import { tensor, type Tensor } from '../tensor/index.ts';
+import { absorbBias } from './absorbBias.ts';
+import type { Statistics } from './batchNormStatistics.ts';
 import { GraphBuilder } from './graphBuilder.ts';
 import { firstInput, firstOutput, GraphIndex } from './graphIndex.ts';
 import type { Recipe } from './recipe.ts';
-import { nodeSelector } from './select.ts';
-
-/** Two convolutions of which the second alone reads the first, directly or through one Relu or Clip from 0 up. */
-interface Pair {
-  readonly first: Node;
-  readonly second: Node;
-  readonly activation: Node | undefined;
-  /** Upper bound of the activation. */
-  readonly cap: number;
-  readonly channels: number;
-}
+import { dataOf, forEachInputChannel, type Pair } from './convPair.ts';
+import { floatSelector } from './select.ts';
 
 /** Sweeps over all pairs; the ranges of a chain settle after a few. */
 const sweeps = 20;
@@ -28,11 +21,14 @@ const largestScale = 2 ** 12;
  *   s_i = sqrt(r1_i / r2_i),  W1_i / s_i,  b1_i / s_i,  W2_(·,i) · s_i,  r: largest |w| of the channel,
  *
  * which changes nothing that is computed, for Relu(s · x) = s · Relu(x). The bound u of a Clip becomes u / s_i, one a
- * channel: Relu and Min with a constant.
+ * channel: Relu and Min with a constant. Biases are absorbed after it, by the statistics of what the first layers compute.
  */
-export function equalize(graph: Graph, recipe: Recipe): Graph {
+export function equalize(graph: Graph, recipe: Recipe, statistics: Statistics): Graph {
+  const { absorbHighBias, relu6 } = settingsOf(recipe.equalization);
   const index = new GraphIndex(graph);
-  const pairs = findPairs(index, nodeSelector(recipe.exclude));
+  const pairs = findPairs(index, floatSelector(recipe)).map((pair) =>
+    relu6 === 'relu' ? { ...pair, cap: Infinity } : pair,
+  );
   const constants = new Map(graph.constants);
   const scales = new Map(pairs.map((pair) => [pair, new Float64Array(pair.channels).fill(1)]));
   for (let sweep = 0; sweep < sweeps; sweep++) {
@@ -48,7 +44,18 @@ export function equalize(graph: Graph, recipe: Recipe): Graph {
     }
     if (largestChange < settled) break;
   }
-  return withCaps({ ...graph, constants }, scales);
+  const absorbed = new Map<Pair, Float64Array>();
+  if (absorbHighBias)
+    for (const [pair, total] of scales) {
+      const known = statistics.get(firstOutput(pair.first));
+      const shift = known && absorbBias(constants, pair, { scales: total, statistics: known });
+      if (shift) absorbed.set(pair, shift);
+    }
+  return withBounds({ ...graph, constants }, scales, absorbed);
+}
+
+function settingsOf(equalization: Recipe['equalization']): Exclude<Recipe['equalization'], boolean> {
+  return typeof equalization === 'boolean' ? { absorbHighBias: false, relu6: 'caps' } : equalization;
 }
 
 function findPairs(index: GraphIndex, excluded: (node: Node) => boolean): Pair[] {
@@ -94,22 +101,6 @@ function upperBound(index: GraphIndex, node: Node): number | undefined {
   return bound(1) === 0 ? bound(2) : undefined;
 }
 
-function dataOf(constants: ReadonlyMap<string, Tensor>, name: string | undefined): Float32Array {
-  const constant = constants.get(name ?? '');
-  return constant?.dtype === 'float32' ? constant.data : new Float32Array();
-}
-
-/** Calls `visit` with each weight of a Conv and the input channel that it multiplies. */
-function forEachInputChannel(node: Node, shape: readonly number[], visit: (at: number, channel: number) => void): void {
-  const [outputs = 1, perGroup = 1, ...kernel] = shape;
-  const taps = kernel.reduce((a, b) => a * b, 1);
-  const outputsPerGroup = outputs / numberAttribute(node, 'group', 1);
-  for (let at = 0; at < outputs * perGroup * taps; at++) {
-    const group = Math.floor(at / (taps * perGroup * outputsPerGroup));
-    visit(at, group * perGroup + (Math.floor(at / taps) % perGroup));
-  }
-}
-
 function equalizingScales(constants: ReadonlyMap<string, Tensor>, { first, second, channels }: Pair): Float64Array {
   const ranges1 = new Float64Array(channels);
   const ranges2 = new Float64Array(channels);
@@ -147,25 +138,35 @@ function applyScales(constants: Map<string, Tensor>, { first, second, channels }
   constants.set(name, tensor('float32', weights.shape, data));
 }
 
-/** Writes the bounds of rescaled Clip nodes down. */
-function withCaps(graph: Graph, scales: ReadonlyMap<Pair, Float64Array>): Graph {
-  const capped = new Map<Node, { cap: number; scales: Float64Array }>();
-  for (const [{ activation, cap }, total] of scales)
-    if (activation && cap < Infinity) capped.set(activation, { cap, scales: total });
+/** Writes the bounds of rescaled Clip nodes down: u / s_i less what was absorbed of the channel; none for a plain Relu. */
+function withBounds(
+  graph: Graph,
+  scales: ReadonlyMap<Pair, Float64Array>,
+  absorbed: ReadonlyMap<Pair, Float64Array>,
+): Graph {
+  const pairs = new Map([...scales.keys()].flatMap((pair) => (pair.activation ? [[pair.activation, pair]] : [])));
   const builder = new GraphBuilder(graph);
   for (const node of graph.nodes) {
-    const found = capped.get(node);
-    if (!found) {
+    const pair = pairs.get(node);
+    if (!pair || node.opType === 'Relu') {
       builder.nodes.push(node);
       continue;
     }
     const output = firstOutput(node);
     const type = graph.types.get(output) ?? { dtype: 'float32', shape: [] };
+    const relu = { name: node.name, inputs: [firstInput(node)], type };
+    if (pair.cap === Infinity) {
+      builder.addNode('Relu', { ...relu, output });
+      continue;
+    }
     const between = builder.fresh(`${output}/relu`);
     const caps = builder.fresh(`${output}/caps`);
-    const bounds = Float32Array.from(found.scales, (scale) => found.cap / scale);
+    const bounds = Float32Array.from(
+      scales.get(pair) ?? [],
+      (scale, channel) => pair.cap / scale - (absorbed.get(pair)?.[channel] ?? 0),
+    );
     builder.addConstant(caps, tensor('float32', [1, bounds.length, 1, 1], bounds));
-    builder.addNode('Relu', { name: node.name, inputs: [firstInput(node)], output: between, type });
+    builder.addNode('Relu', { ...relu, output: between });
     builder.addNode('Min', { name: builder.fresh(`${node.name}/caps`), inputs: [between, caps], output, type });
   }
   return builder.build();

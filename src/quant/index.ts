@@ -28,4 +28,4 @@ export {
 export type { QuantizerSpec, QuantParams, Range } from './quantizer.ts';
 export { defaultRecipe, recipeSchema } from './recipe.ts';
 export type { Recipe } from './recipe.ts';
-export { globPattern, nodeSelector } from './select.ts';
+export { floatSelector, globPattern, nodeSelector } from './select.ts';

@@ -2,7 +2,7 @@ import { numberAttribute, stringAttribute, type Graph, type Node } from '../grap
 import { elementwiseOperators } from '../transform/index.ts';
 import { firstInput, firstOutput, GraphIndex } from './graphIndex.ts';
 import type { Recipe } from './recipe.ts';
-import { nodeSelector } from './select.ts';
+import { floatSelector } from './select.ts';
 
 /** A node with weights that become int8. */
 export interface PlannedLayer {
@@ -81,7 +81,7 @@ class Planner {
   constructor(graph: Graph, recipe: Recipe) {
     this.#graph = graph;
     this.#index = new GraphIndex(graph);
-    this.#excluded = nodeSelector(recipe.exclude);
+    this.#excluded = floatSelector(recipe);
     this.#activations = recipe.activations !== 'none';
     this.#weights = recipe.weights !== 'none';
   }

@@ -36,8 +36,20 @@ export const recipeSchema = z
       ])
       .prefault({}),
     /** Applied before ranges are taken. */
-    equalization: z.boolean().default(false),
+    equalization: z
+      .union([
+        z.boolean(),
+        z.strictObject({
+          /** Moves what BatchNormalization says a channel never falls below into the next layer's bias. */
+          absorbHighBias: z.boolean().default(true),
+          /** What becomes of Relu6 between equalized layers: a cap a channel, exactly; a plain Relu; or that where it is harmless. */
+          relu6: z.enum(['caps', 'relu', 'auto']).default('caps'),
+        }),
+      ])
+      .default(false),
     biasCorrection: z.enum(['none', 'empirical', 'analytic']).default('empirical'),
+    /** The only layers with weights that may be quantized, by name or glob, or by operator type; all if empty. */
+    include: z.strictObject({ nodes: globs.default([]), opTypes: globs.default([]) }).prefault({}),
     /** Nodes that stay float: by name or glob, or by operator type. */
     exclude: z.strictObject({ nodes: globs.default([]), opTypes: globs.default([]) }).prefault({}),
     /** Ranges set by hand, by value name. */

@@ -256,6 +256,16 @@ describe('what is refused before any compute', () => {
       'RECIPE_INVALID',
     ],
     [
+      'an exclusion that names nothing',
+      () => ({ recipe: recipeSchema.parse({ exclude: { nodes: ['con*x'] } }) }),
+      'RECIPE_INVALID',
+    ],
+    [
+      'a range for a value that is not there',
+      () => ({ recipe: recipeSchema.parse({ overrides: { relux: { min: 0, max: 1 } } }) }),
+      'RECIPE_INVALID',
+    ],
+    [
       'a class the network does not have',
       async () => ({ evaluation: await datasetOf(zip([{ name: '7-x/a.png', data: await colorImage('red', 1) }])) }),
       'LABELS_INVALID',
@@ -273,6 +283,24 @@ describe('what is refused before any compute', () => {
     ['a network that is quantized already', async () => ({ modelBytes: (await run()).onnx }), 'MODEL_INVALID'],
   ])('%s', async (_, changes, code) => {
     await expect(run(await changes())).rejects.toMatchObject({ code });
+  });
+});
+
+describe('what a recipe leaves open', () => {
+  it('is measured and decided, and the file says how', async () => {
+    const recipe = recipeSchema.parse({ equalization: { relu6: 'auto' } });
+    const { report, onnx } = await run({ recipe });
+    expect(report.recipe.equalization).toEqual({ absorbHighBias: true, relu6: 'relu' });
+    expect(readFileMetadata(importModel(readModel(onnx))).recipe).toEqual(report.recipe);
+  });
+
+  it('says what the file needs: asymmetric per-channel weights a newer onnxruntime', async () => {
+    const requires = async (weights: object): Promise<string | undefined> =>
+      importModel(readModel((await run({ recipe: recipeSchema.parse({ weights }) })).onnx)).metadata.get(
+        'octet.requires',
+      );
+    expect(await requires({ symmetric: false })).toMatch(/onnxruntime >= 1\.29/);
+    expect(await requires({})).toBeUndefined();
   });
 });
 
