@@ -54,7 +54,11 @@ function versionRow(version) {
       { className: version.live ? 'live' : '' },
       version.live ? `${version.version} live` : `${version.version}`,
     ),
-    element('td', {}, version.kind),
+    element(
+      'td',
+      { title: version.preflight.reason ?? '' },
+      version.preflight.executor === 'onnxruntime' ? `${version.kind}, only onnxruntime` : version.kind,
+    ),
     element('td', { className: 'number' }, formatBytes(version.sizeBytes)),
     element('td', { className: version.verdict === 'fail' ? 'fail' : '' }, verdicts[version.verdict] ?? ''),
     actions,
@@ -158,7 +162,7 @@ async function predict(form) {
   raw.textContent = (prediction.outputs ?? []).map((o) => `${o.name} ${o.datatype} [${o.shape.join(', ')}]`).join('\n');
   const { timing } = prediction;
   byId('timing').textContent =
-    `${prediction.kind} version ${prediction.version}: queue ${timing.queueMs.toFixed(2)} ms, ` +
+    `${prediction.kind} version ${prediction.version}${prediction.executor === 'onnxruntime' ? ' on onnxruntime' : ''}: queue ${timing.queueMs.toFixed(2)} ms, ` +
     `preprocess ${timing.preprocessMs.toFixed(2)} ms, compute ${timing.computeMs.toFixed(2)} ms, ` +
     `postprocess ${timing.postprocessMs.toFixed(2)} ms`;
 }
