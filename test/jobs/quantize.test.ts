@@ -73,7 +73,7 @@ describe('the worker process with a real network', () => {
   });
 
   it('searches for a recipe, says how far it is, and keeps what it found with the version', async () => {
-    const recipe = recipeSchema.parse({ search: { seconds: 60, candidates: 2 } });
+    const recipe = recipeSchema.parse({ search: { seconds: 600, candidates: 2 } });
     const { id } = await service.queue.submit({ ...spec, recipe });
     const { job, events } = await followUntil(service.queue, id, ended);
     expect(job, JSON.stringify([job.problem, incidents])).toMatchObject({ state: 'succeeded' });
@@ -84,7 +84,7 @@ describe('the worker process with a real network', () => {
     const report = reportSchema.parse(
       JSON.parse(new TextDecoder().decode(await service.store.artifacts.read(version.reportSha256 ?? ''))),
     );
-    expect(report.search).toMatchObject({ ended: 'candidates', seconds: 60 });
+    expect(report.search).toMatchObject({ ended: 'candidates', seconds: 600 });
     expect(report.search?.candidates).toHaveLength(2);
     expect(report.recipe.search).toBeUndefined();
   });

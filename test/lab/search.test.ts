@@ -111,7 +111,7 @@ describe('a network with a layer that 8 bits break', () => {
   it.each(['labelled', 'unlabelled'] as const)(
     'ends with that layer float and within the budget (%s)',
     async (kind) => {
-      const recipe = searching({ seconds: 60 });
+      const recipe = searching({ seconds: 600 });
       const { report, onnx } = await run(recipe, { evaluation: kind === 'labelled' ? labelled : unlabelled });
       const search = report.search!;
       expect(search.ended).toBe('finished');
@@ -137,7 +137,7 @@ describe('a network with a layer that 8 bits break', () => {
   );
 
   it('names that layer where the time does not suffice to mend it', async () => {
-    const { report } = await run(searching({ seconds: 60, candidates: 2 }));
+    const { report } = await run(searching({ seconds: 600, candidates: 2 }));
     expect(report.search?.candidates).toHaveLength(2);
     expect(report.search?.ended).toBe('candidates');
     expect(report.search?.prevented).toMatch(/'conv': .* by its weights/);
@@ -147,7 +147,7 @@ describe('a network with a layer that 8 bits break', () => {
 
 describe('a search', () => {
   it('chooses, proves and calibrates with different samples, and proves with those of the report', async () => {
-    const { report } = await run(searching({ seconds: 60, candidates: 1 }));
+    const { report } = await run(searching({ seconds: 600, candidates: 1 }));
     expect(report.search?.selection).toMatchObject({ samples: 40, labelled: true });
     expect(report.data.evaluation).toMatchObject({ samples: 80, source: 'evaluationSet' });
     const hashes = [report.search?.selection.sha256, report.data.evaluation?.sha256, report.data.calibration?.sha256];
@@ -165,14 +165,14 @@ describe('a search', () => {
 
   it('is never worse than the given recipe on the samples that prove', async () => {
     for (const modelBytes of [brittle, sound]) {
-      const { report } = await run(searching({ seconds: 60 }), { modelBytes });
+      const { report } = await run(searching({ seconds: 600 }), { modelBytes });
       const proof = report.search?.proof;
       expect(report.paired?.labelled?.netLoss).toBeLessThanOrEqual(proof?.default.netLoss ?? Infinity);
     }
   });
 
   it('leaves a sound network without float layers', async () => {
-    const { report } = await run(searching({ seconds: 60 }), { modelBytes: sound });
+    const { report } = await run(searching({ seconds: 600 }), { modelBytes: sound });
     expect(report.recipe.exclude.nodes).toEqual([]);
     expect(report.search?.candidates.length).toBeGreaterThan(8);
     expect(report.search?.candidates.every(({ p50Ms, int8Bytes }) => p50Ms > 0 && int8Bytes > 0)).toBe(true);
@@ -180,7 +180,7 @@ describe('a search', () => {
 
   it('tries the same recipes again on the same input', async () => {
     const titles = async () =>
-      (await run(searching({ seconds: 60, candidates: 12 }))).report.search?.candidates.map(
+      (await run(searching({ seconds: 600, candidates: 12 }))).report.search?.candidates.map(
         ({ title, outputKl, netLoss }) => [title, outputKl, netLoss],
       );
     expect(await titles()).toEqual(await titles());
@@ -191,13 +191,13 @@ describe('a search', () => {
       if (progress.stage === 'search' && progress.done === done) act();
     };
     const finish = new AbortController();
-    const stopped = await run(searching({ seconds: 60 }), {
+    const stopped = await run(searching({ seconds: 600 }), {
       finish: finish.signal,
       onProgress: at(5, () => finish.abort()),
     });
     expect(stopped.report.search).toMatchObject({ ended: 'stopped' });
     const cancel = new AbortController();
-    const cancelled = run(searching({ seconds: 60 }), {
+    const cancelled = run(searching({ seconds: 600 }), {
       signal: cancel.signal,
       onProgress: at(5, () => cancel.abort()),
     });
@@ -206,7 +206,7 @@ describe('a search', () => {
 
   it('tells its progress', async () => {
     const seen: QuantizeProgress[] = [];
-    await run(searching({ seconds: 60, candidates: 4 }), { onProgress: (progress) => seen.push(progress) });
+    await run(searching({ seconds: 600, candidates: 4 }), { onProgress: (progress) => seen.push(progress) });
     const own = seen.filter(({ stage }) => stage === 'search');
     expect(own.length).toBeGreaterThan(4);
     for (const { done, total } of own) expect(done).toBeLessThanOrEqual(total);
@@ -216,7 +216,7 @@ describe('a search', () => {
 
   it('is refused where nothing is left to choose and prove with', async () => {
     const one = await colorTensors(1, { seed: 9, labels: 'unlabelled' });
-    await expect(run(searching({ seconds: 60 }), { evaluation: one })).rejects.toMatchObject({
+    await expect(run(searching({ seconds: 600 }), { evaluation: one })).rejects.toMatchObject({
       code: 'RECIPE_INVALID',
     });
   });
@@ -224,7 +224,7 @@ describe('a search', () => {
   it('works for weights alone, and for ranges from BatchNormalization, without calibration samples', async () => {
     const recipes = [{ activations: 'none', biasCorrection: 'none' }, { biasCorrection: 'analytic' }];
     for (const changes of recipes) {
-      const recipe = { ...recipeSchema.parse({ accuracyBudget: 5, ...changes }), search: { seconds: 60 } };
+      const recipe = { ...recipeSchema.parse({ accuracyBudget: 5, ...changes }), search: { seconds: 600 } };
       const { report } = await run(recipe, { calibration: undefined, modelBytes: brittleNetwork(0.5, 'short') });
       expect(report.search?.ended).toBe('finished');
       expect(report.search?.candidates.length).toBeGreaterThan(3);
@@ -235,7 +235,7 @@ describe('a search', () => {
   });
 
   it('chooses by signal to noise where there are no classes', async () => {
-    const { report } = await run(searching({ seconds: 60 }), { modelBytes: brittleNetwork(2_000, 'map') });
+    const { report } = await run(searching({ seconds: 600 }), { modelBytes: brittleNetwork(2_000, 'map') });
     expect(report.task).toBe('other');
     expect(report.search?.candidates[0]).toMatchObject({ withinBudget: false });
     expect(report.search?.candidates[report.search.chosen]).toMatchObject({ withinBudget: true });
@@ -243,7 +243,7 @@ describe('a search', () => {
   });
 
   it('works with the plain kernels alone', async () => {
-    const { report } = await run(searching({ seconds: 60, candidates: 2 }), {
+    const { report } = await run(searching({ seconds: 600, candidates: 2 }), {
       executor: referenceExecutor,
       tier: 'reference',
     });
