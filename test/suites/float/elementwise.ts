@@ -84,10 +84,12 @@ const alongAxis = fc.oneof(
     .chain((shape) => fc.constantFrom(-1, 1, 2).map((axis) => ({ shape, axis }))),
 );
 
-const softmaxes = fc.tuple(alongAxis, floatCommon).map(([{ shape, axis }, common]): Problem => {
-  const node = { opType: 'Softmax', attributes: { axis }, inputs: [shape] };
-  return floatProblem(node, common, { kernel: /^float\.softmax$/, specials: 'with specials' });
-});
+const softmaxes = fc
+  .tuple(fc.constantFrom('Softmax', 'LogSoftmax'), alongAxis, floatCommon)
+  .map(([opType, { shape, axis }, common]): Problem => {
+    const node = { opType, attributes: { axis }, inputs: [shape] };
+    return floatProblem(node, common, { kernel: /^float\.(log)?softmax$/, specials: 'with specials' });
+  });
 
 const argMaxes = fc
   .tuple(fc.constantFrom('ArgMax', 'ArgMin'), alongAxis, fc.constantFrom(0, 1), fc.constantFrom(0, 1), floatCommon)

@@ -21,6 +21,14 @@ const batchNormalizations = fc.tuple(images, floatCommon).map(([shape, common]):
   });
 });
 
+const instanceNormalizations = fc.tuple(images, floatCommon).map(([shape, common]): Problem => {
+  const random = seededRandom(common.seed + 1);
+  const scales = [0, 1].map(() => constantOf([shape[1]], random));
+  return floatProblem({ opType: 'InstanceNormalization', inputs: [shape, ...scales] }, common, {
+    kernel: /^float\.instancenormalization$/,
+  });
+});
+
 const responses = fc
   .tuple(
     images,
@@ -40,5 +48,6 @@ const responses = fc
 
 export const floatNormalizationSuites: readonly Suite[] = [
   { name: 'float batch normalization', problems: batchNormalizations, runs: 15 },
+  { name: 'float instance normalization', problems: instanceNormalizations, runs: 15 },
   { name: 'float local response normalization', problems: responses, runs: 20 },
 ];

@@ -9,6 +9,7 @@ import { convOf, planConv } from './conv/index.ts';
 import { convTransposeOf, planConvTranspose } from './conv/transposed.ts';
 import { gemmOf, planGemm } from './gemm.ts';
 import { planGlobalPool } from './globalPool.ts';
+import { planInstanceNormalization } from './instanceNormalization.ts';
 import { planBatchNormalization, planLrn } from './normalization.ts';
 import { planPool } from './pool.ts';
 import type { FloatPlanner } from './planner.ts';
@@ -29,6 +30,7 @@ const planners: readonly FloatPlanner[] = [
   planResize,
   planArgMax,
   planBatchNormalization,
+  planInstanceNormalization,
   planLrn,
 ];
 
