@@ -34,12 +34,15 @@ export function buildReport(parts: ReportParts): Report {
   const { options, network, plan, comparison, layers, onnx } = parts;
   const { recipe, preprocessing, executor } = options;
   const paired = comparison?.paired;
-  const verdict = judge({
-    budget: recipe.accuracyBudget,
-    paired,
-    outputs: comparison?.outputs ?? [],
-    notFinite: comparison?.notFinite ?? 0,
-  });
+  const verdict = onImagesAsExpected(
+    judge({
+      budget: recipe.accuracyBudget,
+      paired,
+      outputs: comparison?.outputs ?? [],
+      notFinite: comparison?.notFinite ?? 0,
+    }),
+    parts.calibration,
+  );
   const { parameters, macs, operators } = network.summary;
   return {
     schema: 1,
@@ -76,6 +79,18 @@ export function buildReport(parts: ReportParts): Report {
     golden: parts.golden,
     versions: versions(),
     stages: parts.stages,
+  };
+}
+
+/** A pass on images that the fp32 network itself does not recognize proves nothing. */
+function onImagesAsExpected(verdict: Report['verdict'], calibration: Report['calibration']): Report['verdict'] {
+  const doubt = calibration?.findings.find(({ code }) => code === 'PREPROCESSING_DOUBTFUL');
+  if (doubt === undefined || verdict.outcome !== 'pass') return verdict;
+  return {
+    ...verdict,
+    outcome: 'notEnoughData',
+    headline: 'Nothing is proved: these images do not look as the network expects them.',
+    reasons: [doubt.text, ...verdict.reasons],
   };
 }
 

@@ -83,6 +83,19 @@ describe('the calibration linter', () => {
     expect(found?.text).toContain('"mean":0.1307,"std":0.3081');
   });
 
+  it('lets no verdict pass on images that the network does not recognize', async () => {
+    const digit = await someDigits(300);
+    const { report, verdict } = await quantizeModel({
+      modelBytes: digits,
+      calibration: digit,
+      preprocessing: preprocessingSchema.parse({ color: 'gray', scale: 1 }),
+      recipe: recipeSchema.parse({ biasCorrection: 'none', accuracyBudget: 100 }),
+      executor,
+    });
+    expect(verdict).toBe('notEnoughData');
+    expect(report.verdict.headline).toMatch(/do not look as the network expects/);
+  });
+
   it('counts duplicates and finds sets too small', async () => {
     const images = await readDigits('training', { first: 0, count: 12 });
     const set = await open(zipDigits([...images, ...images.slice(0, 3)]));
