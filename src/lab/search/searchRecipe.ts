@@ -3,6 +3,7 @@ import type { Recipe } from '../../quant/index.ts';
 import { spread, type Job } from '../job.ts';
 import { checkRecipe } from '../recipe.ts';
 import type { QuantizedNetwork } from '../quantizeNetwork.ts';
+import { settleRecipe } from '../settleRecipe.ts';
 import { describeSelection } from '../samples.ts';
 import { readChoosingSamples, readSpecimen, type ChoosingBatch } from './choosingSamples.ts';
 import { reportFigures } from './figures.ts';
@@ -20,7 +21,7 @@ import {
 } from './sensitivity.ts';
 import { measureVariants, shortList } from './shortList.ts';
 import { tryFloatWhereFaster } from './slowLayers.ts';
-import { variantsOf, type Variant } from './variants.ts';
+import { variantsOf, withoutRelu6, type Variant } from './variants.ts';
 import { Workbench, type Candidate } from './workbench.ts';
 
 /** What a search prefers, before it is proved. */
@@ -135,11 +136,23 @@ class RecipeSearch {
 
   async #measureVariants(bench: Workbench, few: readonly ChoosingBatch[]): Promise<void> {
     const { options, network } = this.#job;
-    const means = { calibrationSamples: options.calibration !== undefined, statistics: network.statistics.size > 0 };
+    const means = {
+      calibrationSamples: options.calibration !== undefined,
+      statistics: network.statistics.size > 0,
+      uncapped: await this.#isUncappedHarmless(bench),
+    };
     const variants = variantsOf(this.#recipe, means).filter((variant) => this.#isPossible(variant));
     const short = await shortList(bench, this.#recipe, { variants, few });
     this.#plan(short.length);
     await measureVariants(bench, this.#recipe, short);
+  }
+
+  /** Networks without Relu6 have nothing to give up. */
+  async #isUncappedHarmless(bench: Workbench): Promise<boolean> {
+    if (!this.#job.network.simplified.nodes.some(({ opType }) => opType === 'Clip')) return false;
+    const equalization = { ...withoutRelu6, relu6: 'auto' } as const;
+    const settled = await settleRecipe(bench.jobOf({ ...this.#recipe, equalization }));
+    return typeof settled.equalization === 'object' && settled.equalization.relu6 === 'relu';
   }
 
   #isPossible(variant: Variant): boolean {

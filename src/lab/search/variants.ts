@@ -15,6 +15,8 @@ export interface VariantMeans {
   readonly calibrationSamples: boolean;
   /** Whether BatchNormalization says anything of the network's values. */
   readonly statistics: boolean;
+  /** Whether Relu6 between equalized layers was measured to be superfluous. */
+  readonly uncapped: boolean;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface VariantMeans {
 export function variantsOf(recipe: Recipe, means: VariantMeans): readonly Variant[] {
   return [
     ...weightVariants(recipe),
-    ...(means.calibrationSamples ? [...activationVariants(recipe), ...equalizationVariants(recipe)] : []),
+    ...(means.calibrationSamples ? [...activationVariants(recipe), ...equalizationVariants(recipe, means)] : []),
     ...correctionVariants(recipe, means),
   ];
 }
@@ -62,16 +64,25 @@ function activationVariants({ activations }: Recipe): Variant[] {
     }));
 }
 
-function equalizationVariants({ equalization, weights }: Recipe): Variant[] {
+function equalizationVariants({ equalization, weights }: Recipe, means: VariantMeans): Variant[] {
   if (weights === 'none') return [];
+  const changed = (title: string, to: Recipe['equalization']): Variant => ({
+    title,
+    dimension: 'equalization',
+    apply: (recipe) => ({ ...recipe, equalization: to }),
+  });
+  if (equalization !== false) return [changed('no equalization', false)];
   return [
-    {
-      title: equalization ? 'no equalization' : 'equalization',
-      dimension: 'equalization',
-      apply: (recipe) => ({ ...recipe, equalization: !equalization }),
-    },
+    changed('equalization', true),
+    ...(means.statistics
+      ? [changed('equalization with absorbed biases', { absorbHighBias: true, relu6: 'caps' })]
+      : []),
+    ...(means.uncapped ? [changed('equalization without Relu6', withoutRelu6)] : []),
   ];
 }
+
+/** Equalization that gives Relu6 up. */
+export const withoutRelu6 = { absorbHighBias: false, relu6: 'relu' } as const satisfies Recipe['equalization'];
 
 function correctionVariants({ biasCorrection, weights }: Recipe, means: VariantMeans): Variant[] {
   if (weights === 'none') return [];
