@@ -92,7 +92,7 @@ export function presentJob(job: JobRecord, now = Date.now()) {
       events: `/v1/jobs/${job.id}/events`,
       ...(job.gridSha256 === undefined
         ? {}
-        : { whitepaper: `/v1/models/${spec.model}/versions/${spec.version}/whitepaper` }),
+        : gridLinks(`/v1/models/${spec.model}/versions/${spec.version}/whitepaper`)),
       ...(result === undefined
         ? {}
         : {
@@ -105,6 +105,8 @@ export function presentJob(job: JobRecord, now = Date.now()) {
     },
   };
 }
+
+const gridLinks = (path: string) => ({ whitepaper: path, whitepaperHtml: `${path}.html` });
 
 /** A search lasts as long as so many other stages; where there is none its stage does not count. */
 const SEARCH_WEIGHT = 50;

@@ -20,4 +20,5 @@ export type { Runner } from './runner.ts';
 export { whitepaperGrid } from './whitepaper/whitepaper.ts';
 export type { WhitepaperOptions } from './whitepaper/whitepaper.ts';
 export { whitepaperSchema } from './whitepaper/grid.ts';
+export { renderWhitepaper } from './whitepaper/gridHtml.ts';
 export type { GridCell, WhitepaperGrid } from './whitepaper/grid.ts';

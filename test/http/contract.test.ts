@@ -155,6 +155,9 @@ describe('the main job', () => {
     const job = await untilEnded(accepted.headers.location ?? '');
     expect(job, JSON.stringify(job.problem)).toMatchObject({ state: 'succeeded', links: { whitepaper } });
     expect(job.resultVersion).toBeUndefined();
+    const page = await get(`${whitepaper}.html`);
+    expect(page.headers['content-type']).toContain('text/html');
+    expect(page.body).toContain('weights 8 bit, symmetric per channel');
     const grid = (await get(whitepaper)).json<{ floatTop1: number; cells: { key: string; top1: number }[] }>();
     expect(grid).toMatchObject({ samples: { calibration: 32, evaluation: 32 }, floatTop1: 1 });
     expect(grid.cells.map(({ key }) => key)).toEqual(

@@ -5,6 +5,7 @@ import { selectVersion } from '../../serving/index.ts';
 import type { VersionRecord } from '../../store/index.ts';
 import { modelName, versionSelector } from '../names.ts';
 import { operation, type App } from '../operation.ts';
+import { sendPage } from '../page.ts';
 import type { HttpServices } from '../services.ts';
 
 const byVersion = z.object({ name: modelName, version: versionSelector });
@@ -54,11 +55,7 @@ export function reportRoutes(app: App, services: HttpServices): void {
       const version = await find(request.params.name, request.params.version);
       const bytes = await services.store.artifacts.read(version.reportSha256);
       const html = renderReport(JSON.parse(new TextDecoder().decode(bytes)));
-      // The page brings its own styles and loads nothing.
-      return reply
-        .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox")
-        .type('text/html; charset=utf-8')
-        .send(html);
+      return sendPage(reply, html);
     },
   );
 }

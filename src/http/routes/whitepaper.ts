@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import { AppError } from '../../base/index.ts';
-import { whitepaperSchema } from '../../lab/index.ts';
+import { renderWhitepaper, whitepaperSchema } from '../../lab/index.ts';
 import { defaultRecipe } from '../../quant/index.ts';
 import { selectVersion } from '../../serving/index.ts';
-import type { JobSpec } from '../../store/index.ts';
+import type { JobSpec, VersionRecord } from '../../store/index.ts';
 import { datasetFileErrors, submitErrors } from '../errorGroups.ts';
 import { IdempotencyGate, idempotencyHeaders } from '../idempotency.ts';
 import { modelName, versionSelector } from '../names.ts';
 import { operation, type App } from '../operation.ts';
+import { sendPage } from '../page.ts';
 import { presentJob } from '../present.ts';
 import { rateLimited } from '../rate.ts';
 import { jobSchema, whitepaperRequest } from '../schemas/jobs.ts';
@@ -19,7 +20,7 @@ const byVersion = z.object({ name: modelName, version: versionSelector });
 /** A version in every way of the whitepaper's tables: a job that measures, and what it measured. */
 export function whitepaperRoutes(app: App, services: HttpServices): void {
   submitRoute(app, services);
-  resultRoute(app, services);
+  resultRoutes(app, services);
 }
 
 function submitRoute(app: App, services: HttpServices): void {
@@ -73,7 +74,9 @@ function submitRoute(app: App, services: HttpServices): void {
   );
 }
 
-function resultRoute(app: App, services: HttpServices): void {
+function resultRoutes(app: App, services: HttpServices): void {
+  const errors = ['MODEL_NOT_FOUND', 'VERSION_NOT_FOUND', 'WHITEPAPER_NOT_FOUND', 'ARTIFACT_DAMAGED'] as const;
+
   app.get(
     '/v1/models/:name/versions/:version/whitepaper',
     operation(
@@ -83,21 +86,45 @@ function resultRoute(app: App, services: HttpServices): void {
         tag: 'models',
         summary: 'What the newest whitepaper job of the version measured',
         answers: { 200: { description: 'The grid', content: { 'application/json': whitepaperSchema } } },
-        errors: ['MODEL_NOT_FOUND', 'VERSION_NOT_FOUND', 'WHITEPAPER_NOT_FOUND', 'ARTIFACT_DAMAGED'],
+        errors,
       },
     ),
     async (request, reply) => {
-      const { name, version: selector } = request.params;
-      const { store } = services;
-      const version = selectVersion(await store.metadata.model(name), selector);
-      const job = await store.metadata.latestGridJob(version);
-      if (job?.gridSha256 === undefined)
-        throw new AppError(
-          'WHITEPAPER_NOT_FOUND',
-          `No whitepaper job of version ${version.version} of '${name}' has succeeded; POST here to start one.`,
-        );
-      const grid = await store.artifacts.read(job.gridSha256);
+      const { grid } = await readGrid(services, request.params);
       return reply.type('application/json; charset=utf-8').send(Buffer.from(grid));
     },
   );
+
+  app.get(
+    '/v1/models/:name/versions/:version/whitepaper.html',
+    operation(
+      { params: byVersion },
+      {
+        operationId: 'getWhitepaperPage',
+        tag: 'models',
+        summary: 'The same as one self-contained page',
+        answers: { 200: { description: 'The page', content: { 'text/html': 'binary' } } },
+        errors,
+      },
+    ),
+    async (request, reply) => {
+      const { grid, version } = await readGrid(services, request.params);
+      const title = `${version.model}, version ${version.version}: the whitepaper's tables`;
+      return sendPage(reply, renderWhitepaper(JSON.parse(new TextDecoder().decode(grid)), title));
+    },
+  );
+}
+
+async function readGrid(
+  { store }: HttpServices,
+  { name, version: selector }: z.infer<typeof byVersion>,
+): Promise<{ grid: Uint8Array; version: VersionRecord }> {
+  const version = selectVersion(await store.metadata.model(name), selector);
+  const job = await store.metadata.latestGridJob(version);
+  if (job?.gridSha256 === undefined)
+    throw new AppError(
+      'WHITEPAPER_NOT_FOUND',
+      `No whitepaper job of version ${version.version} of '${name}' has succeeded; POST to its address to start one.`,
+    );
+  return { grid: await store.artifacts.read(job.gridSha256), version };
 }

@@ -55,6 +55,7 @@ export const jobSchema = z
       file: z.string().optional(),
       infer: z.string().optional(),
       whitepaper: z.string().optional(),
+      whitepaperHtml: z.string().optional(),
     }),
   })
   .meta({ id: 'Job' });

@@ -7,7 +7,7 @@ import { floatRunner, type Runner } from '../runner.ts';
 import { planSamples, type SamplePlan, type Selection } from '../samples.ts';
 import { whitepaperCells, type Cell } from './cells.ts';
 import type { GridCell, WhitepaperGrid } from './grid.ts';
-import { paperNetwork } from './paper.ts';
+import { buildOf, paperNetwork } from './paper.ts';
 
 export interface WhitepaperOptions {
   readonly modelBytes: Uint8Array;
@@ -37,8 +37,7 @@ export async function whitepaperGrid(options: WhitepaperOptions): Promise<Whitep
   for (const dataset of [calibration, evaluation]) if (dataset) checkDataset(dataset, network, preprocessing);
   const plan = planSamples({ calibration, evaluation }, defaultRecipe);
   const ranges = await rangesOf(network, plan, options);
-  const size = network.inputs[0]?.shape.at(-1) ?? 0;
-  const paper = paperNetwork(network.summary.parameters, size);
+  const paper = paperNetwork(buildOf(network.imported, network.summary.parameters));
   const fp32 = await floatRunner(network.imported, executor);
   const cells: GridCell[] = [];
   let floatTop1: number | undefined;
