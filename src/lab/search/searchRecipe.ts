@@ -35,8 +35,8 @@ export interface SearchResult {
 
 /** Samples of the cheap figures. */
 const FEW_SAMPLES = { onnxruntime: 32, reference: 4 } as const;
-/** Share of the time that the cheap figures of single layers may take. */
-const SENSITIVITY_SHARE = 0.25;
+/** Share of the time that the cheap figures may take: of single layers, and of single changes. */
+const CHEAP_SHARE = 0.2;
 /** The worst layers are told what of them costs most. */
 const EXPLAINED = 3;
 
@@ -109,6 +109,13 @@ class RecipeSearch {
     this.#total += steps;
   }
 
+  /** Whether the share of cheap figures that begins now is over. */
+  #cheapShare(): () => boolean {
+    const { seconds } = present(this.#job.options.recipe.search, 'recipe.search');
+    const until = this.#limits.spentSeconds + CHEAP_SHARE * seconds;
+    return () => this.#limits.spentSeconds > until;
+  }
+
   #advance(): void {
     this.#done++;
     this.#total = Math.max(this.#total, this.#done);
@@ -118,13 +125,11 @@ class RecipeSearch {
   async #measureLayers(bench: Workbench, few: readonly ChoosingBatch[]): Promise<void> {
     const job = bench.jobOf(this.#recipe);
     const { ranges } = await bench.calibrations.rangesOf(job);
-    const { seconds } = present(this.#job.options.recipe.search, 'recipe.search');
-    const until = this.#limits.spentSeconds + SENSITIVITY_SHARE * seconds;
     const measurement = { ranges, samples: few, check: () => this.#limits.check() };
     this.#plan(quantizedLayers(job.network.prepared, this.#recipe).length);
     await measureSensitivity(job, {
       ...measurement,
-      isEnough: () => this.#limits.spentSeconds > until,
+      isEnough: this.#cheapShare(),
       onMeasured: (layer) => {
         this.#layers.push(layer);
         this.#advance();
@@ -142,7 +147,7 @@ class RecipeSearch {
       uncapped: await this.#isUncappedHarmless(bench),
     };
     const variants = variantsOf(this.#recipe, means).filter((variant) => this.#isPossible(variant));
-    const short = await shortList(bench, this.#recipe, { variants, few });
+    const short = await shortList(bench, this.#recipe, { variants, few, isEnough: this.#cheapShare() });
     this.#plan(short.length);
     await measureVariants(bench, this.#recipe, short);
   }

@@ -9,25 +9,36 @@ import type { Candidate, Workbench } from './workbench.ts';
 /** Single changes that are measured in full. */
 const SHORT_LIST = 8;
 
+export interface ShortListOptions {
+  readonly variants: readonly Variant[];
+  /** The samples of the cheap figures. */
+  readonly few: readonly ChoosingBatch[];
+  /** Whether the cheap figures have taken the time that they may. */
+  readonly isEnough: () => boolean;
+}
+
 /**
  * The promising single changes of a recipe, the nearest to fp32 first. The cheap figure is the divergence of the outputs on a
  * few samples without bias correction, which takes most of the time of a candidate; changes of the correction itself have
- * none and come last.
+ * none and come last, and so do those that there is no time for.
  */
 export async function shortList(
   bench: Workbench,
   recipe: Recipe,
-  { variants, few }: { readonly variants: readonly Variant[]; readonly few: readonly ChoosingBatch[] },
+  { variants, few, isEnough }: ShortListOptions,
 ): Promise<readonly Variant[]> {
   const found: { variant: Variant; figures: Figures }[] = [];
+  const last: Variant[] = [];
   for (const variant of variants) {
-    if (variant.dimension === 'correction') continue;
+    if (variant.dimension === 'correction' || isEnough()) {
+      last.push(variant);
+      continue;
+    }
     const figures = await cheapFigures(bench, { ...variant.apply(recipe), biasCorrection: 'none' }, few);
     if (figures !== undefined) found.push({ variant, figures });
   }
   found.sort((a, b) => compareFidelity(a.figures, b.figures));
-  const corrections = variants.filter(({ dimension }) => dimension === 'correction');
-  return [...found.map(({ variant }) => variant).slice(0, SHORT_LIST), ...corrections];
+  return [...found.map(({ variant }) => variant).slice(0, SHORT_LIST), ...last];
 }
 
 /** Times slower than the given recipe from which a change is left out: layers left float cost less. */
