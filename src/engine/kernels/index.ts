@@ -9,7 +9,7 @@ import { planGemm } from './gemm/index.ts';
 import { planMove } from './move/index.ts';
 import { planAveragePool } from './pool/average.ts';
 import { planMaxPool } from './pool/max.ts';
-import { planTable } from './table.ts';
+import { planTable } from './table/index.ts';
 
 /** Asked in this order; the first offer is taken. */
 const planners: readonly KernelPlanner[] = [
