@@ -157,6 +157,8 @@ export const opcodes = {
   'i32x4.add': simd(0xae, 'vv>v'),
   'i32x4.sub': simd(0xb1, 'vv>v'),
   'i32x4.mul': simd(0xb5, 'vv>v'),
+  'i32x4.min_s': simd(0xb6, 'vv>v'),
+  'i32x4.max_s': simd(0xb8, 'vv>v'),
   'i32x4.dot_i16x8_s': simd(0xba, 'vv>v'),
   'f32x4.nearest': simd(0x6a, 'v>v'),
   'f32x4.add': simd(0xe4, 'vv>v'),

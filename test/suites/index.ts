@@ -11,12 +11,14 @@ import { moveSuites } from './move.ts';
 import { networkSuite } from './network.ts';
 import { poolSuites } from './pool.ts';
 import type { Suite } from './problem.ts';
+import { residualSuite } from './residual.ts';
 
 /** Everything that an engine has to compute with the reference's bits. */
 export const suites: readonly Suite[] = [
   ...convSuites,
   convTransposeSuite,
   fullyConnectedSuite,
+  residualSuite,
   binarySuite,
   tableSuite,
   ...poolSuites,

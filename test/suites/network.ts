@@ -111,7 +111,7 @@ class NetworkBuilder {
     const name = this.#name(kind);
     const clamp = { qmin: 0, qmax: 255 };
     const operation = { kind, name, inputs: [one, other], output: `${name}/y`, clamp } as const;
-    return this.#add(operation, this.value(one).shape, new RegExp(`^${kind}\\.`));
+    return this.#add(operation, this.value(one).shape, new RegExp(`^${kind}\\.|^fused into `));
   }
 
   table(input: string): string {

@@ -10,6 +10,7 @@ import { ALIGNMENT, heldConstants, planArena } from './arena.ts';
 import { withBorders } from './borders.ts';
 import { controlBytes } from './control.ts';
 import { courseFunctions, type EmittedStep } from './emitCourse.ts';
+import { fuseResiduals } from './fuse.ts';
 import { chooseLayouts, roundUp, SLACK_BYTES, type Layout } from './layout.ts';
 import { planCourse, type Course } from './stages.ts';
 import type { Placement, Step } from './step.ts';
@@ -66,7 +67,7 @@ export interface PlanOptions {
 
 /** Chooses layouts and kernels, places everything and emits the module. */
 export function planNetwork(network: QuantizedGraph, dot: DotStrategy, options: PlanOptions = {}): Plan {
-  const graph = fuseFloat(joinMoves(withBorders(network)), dot);
+  const graph = fuseResiduals(fuseFloat(joinMoves(withBorders(network)), dot));
   const layouts = chooseLayouts(graph);
   const context = { graph, layouts, dot };
   const steps = graph.operations.map((operation) => planStep(operation, context));

@@ -26,6 +26,8 @@ export interface Arithmetic {
   large(at: Local, offset: number): Local[];
   /** The same of the small operand; already times its factor where it is added. */
   small(at: Local, offset: number): Local[];
+  /** f32(x − zero point) of the large operand, computed elsewhere; times its factor where it is added. */
+  scale(reals: Local[]): Local[];
   /** Four results from what the operands gave, rounded; in the locals of `large`. */
   combine(large: readonly Local[], small: readonly Local[]): void;
 }
@@ -62,6 +64,7 @@ export function emitArithmetic(f: FunctionBuilder, binary: Binary): Arithmetic {
     requantizer,
     large: (at, offset) => scaled(readLarge(at, offset), factors[1] && factors[0]),
     small: (at, offset) => scaled(readSmall(at, offset), factors[1]),
+    scale: (reals) => scaled(reals, factors[1] && factors[0]),
     combine: (a, b) =>
       a.forEach((real, lane) => {
         f.get(real).get(b[lane]!);

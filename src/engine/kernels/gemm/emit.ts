@@ -1,19 +1,12 @@
-import type { Clamp } from '../../../graph/index.ts';
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '../../../wasm/index.ts';
-import type { DotStrategy, EmitDot } from '../../dot.ts';
-import { CHANNEL_BLOCK, roundUp, type NhwcLayout } from '../../plan/layout.ts';
+import type { DotStrategy } from '../../dot.ts';
+import { CHANNEL_BLOCK } from '../../plan/layout.ts';
 import { stepFunction, type Placement } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
 import { emitPaddedInput, paddedInput } from '../paddedInput.ts';
-import {
-  emitRequantizer,
-  emitRows,
-  emitScale,
-  rowsScratchBytes,
-  type Requantizer,
-  type Rounding,
-} from '../requantize.ts';
-import { isPointwise, type Geometry, type Run } from './window.ts';
+import { emitFinish, emitStore, emitStoreFloat } from './finish.ts';
+import { blocksOf, LANES, placesOf, scratchOf, type Locals, type Product } from './product.ts';
+import { isPointwise, type Run } from './window.ts';
 
 /**
  * A matrix product over windows:
@@ -35,84 +28,6 @@ import { isPointwise, type Geometry, type Run } from './window.ts';
  *     ⋮    │     │     │     │     │  rows · 4 accumulators, 4 weight vectors, 1 splat, 1 product
  *          └─────┴─────┴─────┴─────┘
  */
-export interface Product {
-  readonly dot: DotStrategy;
-  readonly widening: Widening;
-  readonly geometry: Geometry;
-  readonly input: NhwcLayout;
-  readonly inputName: string;
-  readonly inputZeroPoint: number;
-  readonly outputName: string;
-  readonly outputStride: number;
-  /** How results become bytes; absent where they are float32, one row of them. */
-  readonly bytes: { readonly zeroPoint: number; readonly clamp: Clamp } | undefined;
-  readonly rounding: Rounding;
-  readonly runs: readonly Run[];
-  /** Values of K in a packed row: the sum of the runs. */
-  readonly depth: number;
-  /** Whether rows are read from the input itself. */
-  readonly inPlace: boolean;
-  /** From one row to the next. */
-  readonly rowBytes: number;
-  readonly pixels: number;
-  /** Pixels of an output row. */
-  readonly width: number;
-  readonly blockPixels: number;
-  readonly rows: number;
-  readonly slices: number;
-  /** Bytes of a pixel that a slice reads. */
-  readonly sliceBytes: number;
-  /** Of a slice. */
-  readonly panels: number;
-  /** Scratch: padded input, packed rows, one panel of weights as the dot product takes them. */
-  readonly paddedBytes: number;
-  readonly packedBytes: number;
-  readonly panelBytes: number;
-}
-
-/**
- * Where stored weights of one byte become the int16 that a dot product takes.
- *   none     they are stored as they are taken
- *   byPanel  once for all tiles of a block
- *   onLoad   as they are read, by the only tile
- */
-export type Widening = 'none' | 'byPanel' | 'onLoad';
-
-/** Offsets in scratch: packed rows, the widened panel, one tile of narrowed rows. */
-export function scratchOf({ paddedBytes, packedBytes, panelBytes, widening, rows }: Product) {
-  const panel = paddedBytes + packedBytes;
-  const tile = panel + (widening === 'byPanel' ? roundUp(panelBytes, 64) : 0);
-  return { packed: paddedBytes, panel, tile, end: tile + rowsScratchBytes(rows) };
-}
-
-/** Vectors of four channels in a panel. */
-const LANES = CHANNEL_BLOCK / 4;
-
-interface Locals {
-  readonly arena: Local;
-  readonly scratch: Local;
-  /** Address of the padded input. */
-  readonly source: Local;
-  /** First pixel of the block. */
-  readonly block: Local;
-  /** Among those of all slices. */
-  readonly panel: Local;
-  /** First pixel of the tile, within the block. */
-  readonly tile: Local;
-  readonly row: Local;
-  /** First channel of the panel, in bytes of int32 and float32: one address, or V8 does not see that loads are adjacent. */
-  readonly channel: Local;
-  /** First weights of the panel, and those of the current step. */
-  readonly firstWeight: Local;
-  readonly weight: Local;
-  readonly counter: Local;
-  readonly accs: readonly Local[];
-  readonly weights: readonly Local[];
-  readonly multipliers: readonly Local[];
-  readonly splat: Local;
-  readonly emitDot: EmitDot;
-}
-
 export function emitProduct(module: ModuleBuilder, product: Product, place: Placement): FunctionReference {
   return stepFunction(module, (f, { arena, scratch, begin, end }) => {
     const padded = emitPaddedInput(f, product.input, product.geometry, {
@@ -143,8 +58,8 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
       splat: f.local('v'),
       emitDot: product.dot.prepare(f),
     };
-    const { bytes, rounding } = product;
-    const requantizer = bytes && emitRequantizer(f, { ...bytes, rounding });
+    const { bytes } = product;
+    const finish = bytes && emitFinish(f, product, bytes, place, locals);
     f.get(begin).set(unit);
     f.loop((moreIf) => {
       emitUnit(f, product, { unit, end, padded, source, block, panel, endOfBlock });
@@ -155,7 +70,7 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
         f.repeat(tile, { start: 0, end: product.blockPixels, step: product.rows }, () => {
           emitLastFits(f, tile, product.blockPixels, product.rows);
           emitMultiply(f, product, place, locals);
-          if (requantizer) emitStore(f, product, place, locals, requantizer);
+          if (finish) emitStore(f, product, place, locals, finish);
           else emitStoreFloat(f, product, place, locals);
         });
         f.get(panel).i32(1).op('i32.add').set(panel);
@@ -165,11 +80,6 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
     });
   });
 }
-
-const blocksOf = ({ pixels, blockPixels }: Product): number => Math.ceil(pixels / blockPixels);
-
-/** Panels of blocks of slices. */
-export const unitsOf = (product: Product): number => product.slices * blocksOf(product) * product.panels;
 
 /** From the unit: its slice's first byte, its block's first pixel, its panel among those of all slices, and where the range leaves the block. */
 function emitUnit(
@@ -295,11 +205,6 @@ function emitPackVector(
     .op('v128.store', { offset: target + 16 });
 }
 
-function placesOf(place: Placement): [weights: number, bias: number, multipliers: number] {
-  const [weights = 0, bias = 0, multipliers = 0] = place.constants;
-  return [weights, bias, multipliers];
-}
-
 /** panel = address of the panel's weights, widened into scratch where that is asked for. */
 function emitPanel(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
   const [weightsAt] = placesOf(place);
@@ -374,46 +279,5 @@ function emitMultiply(f: FunctionBuilder, product: Product, place: Placement, lo
       .i32(LANES * vectorBytes * unroll)
       .op('i32.add')
       .set(weight);
-  });
-}
-
-/** Scales, rounds and narrows the tile, and stores it row by row. */
-function emitStore(
-  f: FunctionBuilder,
-  product: Product,
-  place: Placement,
-  locals: Locals,
-  requantizer: Requantizer,
-): void {
-  const { accs, multipliers } = locals;
-  const [, , multipliersAt] = placesOf(place);
-  for (let lane = 0; lane < LANES; lane++) {
-    f.get(locals.channel)
-      .op('v128.load', { offset: multipliersAt + lane * 16 })
-      .set(multipliers[lane]!);
-  }
-  const target = locals.row;
-  f.get(locals.block).get(locals.tile).op('i32.add').i32(product.outputStride).op('i32.mul');
-  f.get(locals.panel).i32(CHANNEL_BLOCK).op('i32.mul').op('i32.add').get(locals.arena).op('i32.add').set(target);
-  emitScale(f, accs, multipliers, requantizer);
-  emitRows(f, accs, requantizer, {
-    scratch: { at: locals.scratch, offset: scratchOf(product).tile },
-    target: (row) => {
-      f.get(target);
-      return place.address(product.outputName) + row * product.outputStride;
-    },
-  });
-}
-
-/** y[n] = f32(acc[n]) · multipliers[n] of the one row. */
-function emitStoreFloat(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
-  const [, , multipliersAt] = placesOf(place);
-  f.get(locals.arena).get(locals.channel).op('i32.add').set(locals.row);
-  locals.accs.forEach((acc, lane) => {
-    f.get(locals.row).get(acc).op('f32x4.convert_i32x4_s');
-    f.get(locals.channel)
-      .op('v128.load', { offset: multipliersAt + lane * 16 })
-      .op('f32x4.mul');
-    f.op('v128.store', { offset: place.address(product.outputName) + lane * 16 });
   });
 }

@@ -8,13 +8,16 @@ import type {
 import { pairs, type DotStrategy } from '../../dot.ts';
 import { CHANNEL_BLOCK, roundUp, type Layout } from '../../plan/layout.ts';
 import type { KernelPlanner, PlanContext, WasmStep } from '../../plan/step.ts';
+import { isResidual, type Residual } from '../../plan/fuse.ts';
+import type { Binary } from '../elementwise/arithmetic.ts';
 import { paddedInput } from '../paddedInput.ts';
-import { bytesOf, roundingOf } from '../requantize.ts';
-import { emitProduct, scratchOf, unitsOf, type Product, type Widening } from './emit.ts';
+import { bytesOf, capsOf, roundingOf } from '../requantize.ts';
+import { emitProduct } from './emit.ts';
 import { dotFor, packWeights, weightBytesOf, type WeightAt } from './pack.ts';
+import { scratchOf, unitsOf, type Product, type Widening } from './product.ts';
 import { isPointwise, windowRuns, type Geometry } from './window.ts';
 
-/** Packed rows of a block stay below this: half of a usual second cache, of which every panel reads them once. */
+/** Packed rows and results of a block stay below this: half of a usual second cache, in which every panel finds them. */
 const BLOCK_BYTES = 512 * 1024;
 
 /** Convolution, dense, grouped or transposed, and fully connected layers. */
@@ -96,7 +99,8 @@ function planProduct(
   const input = context.layouts.get(operation.input);
   const output = context.layouts.get(operation.output);
   const from = context.graph.values.get(operation.input);
-  const to = context.graph.values.get(operation.output);
+  const residual = isResidual(operation) ? residualOf(operation.residual, context) : undefined;
+  const to = residual?.large.value ?? context.graph.values.get(operation.output);
   if (input?.kind !== 'nhwc' || from?.kind !== 'quantized' || !to) return undefined;
   const result = resultOf(to, output, operation.clamp);
   if (!result) return undefined;
@@ -116,7 +120,7 @@ function planProduct(
   const rows = chooseRows(pixels, dot);
   const inPlace = isPointwise(geometry) && dot.operandBytes === 1 && !dot.flipsSign;
   const rowBytes = inPlace ? pixelBytes : depth * dot.operandBytes;
-  const blockPixels = choosePixels(pixels, rows, rowBytes);
+  const blockPixels = choosePixels(pixels, rows, rowBytes + result.outputStride);
   const weightBytes = weightBytesOf(weights, dot);
   const product: Product = {
     dot,
@@ -128,6 +132,7 @@ function planProduct(
     outputName: operation.output,
     outputStride,
     bytes: result.bytes,
+    residual,
     rounding: roundingOf(weights, from.zeroPoint),
     runs,
     depth,
@@ -146,16 +151,24 @@ function planProduct(
   };
   const packedZero = from.zeroPoint - (dot.flipsSign ? 128 : 0);
   const packed = packWeights(weights, weightAt, { ...lines, panels, weightBytes }, packedZero, dot);
+  const caps = 'caps' in operation ? capsOf(operation.caps, result.panels * CHANNEL_BLOCK) : [];
   return {
     runs: 'wasm',
     operation,
-    kernel: `${operation.kind}.gemm${rows}x${CHANNEL_BLOCK}.${dot.name}${result.bytes ? '' : '.float'}`,
+    kernel: `${operation.kind}.gemm${rows}x${CHANNEL_BLOCK}.${dot.name}${residual ? `.${residual.operation.kind}` : ''}${result.bytes ? '' : '.float'}`,
     macs: (operation.kind === 'convTranspose' ? input.height * input.width : pixels) * weights.data.length,
-    constants: [packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers)],
+    constants: [packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers), ...caps],
     scratchBytes: scratchOf(product).end,
     units: unitsOf(product),
     emit: (module, place) => emitProduct(module, product, place),
   };
+}
+
+function residualOf({ operation, result, other, signs }: Residual, { graph }: PlanContext): Binary | undefined {
+  const value = graph.values.get(other);
+  const output = graph.values.get(operation.output);
+  if (value?.kind !== 'quantized' || output?.kind !== 'quantized') return undefined;
+  return { operation, large: { name: operation.output, value: result }, small: { name: other, value }, output, signs };
 }
 
 /** A panel that several tiles read is widened once for all of them. */
@@ -171,8 +184,8 @@ function chooseRows(pixels: number, { rows: [fastest, other] }: DotStrategy): nu
 }
 
 /** As few blocks as fit the cache, of equal size, a multiple of the tile. */
-function choosePixels(pixels: number, rows: number, rowBytes: number): number {
-  const most = Math.max(rows, Math.floor(BLOCK_BYTES / rowBytes / rows) * rows);
+function choosePixels(pixels: number, rows: number, pixelBytes: number): number {
+  const most = Math.max(rows, Math.floor(BLOCK_BYTES / pixelBytes / rows) * rows);
   const blocks = Math.ceil(pixels / most);
   return Math.min(pixels, roundUp(Math.ceil(pixels / blocks), rows));
 }

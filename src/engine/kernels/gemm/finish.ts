@@ -1,0 +1,110 @@
+import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
+import { CHANNEL_BLOCK } from '../../plan/layout.ts';
+import type { Placement } from '../../plan/step.ts';
+import { emitArithmetic, type Binary } from '../elementwise/arithmetic.ts';
+import { emitRequantizer, emitRounding, emitRows, emitScale, type Requantizer } from '../requantize.ts';
+import { LANES, placesOf, scratchOf, type Locals, type Product } from './product.ts';
+
+/** From a tile of sums to bytes. */
+export interface Finish {
+  readonly requantizer: Requantizer;
+  /** Makes rounded results of the sums; `at` is the address of the tile's first row in every value of the output's layout. */
+  readonly round: (at: Local) => void;
+}
+
+/** Prepares constants once in a function. */
+export function emitFinish(
+  f: FunctionBuilder,
+  product: Product,
+  bytes: NonNullable<Product['bytes']>,
+  place: Placement,
+  { accs, multipliers }: Locals,
+): Finish {
+  const { residual, rounding } = product;
+  if (residual) return emitResidual(f, product, residual, bytes, place, { accs, multipliers });
+  const requantizer = emitRequantizer(f, { ...bytes, rounding });
+  return { requantizer, round: () => emitScale(f, accs, multipliers, requantizer) };
+}
+
+/** r = clamp(nearestEven(f32(acc) · multiplier), qmin − z, qmax − z), the result less its zero point; then the sum of f32(r) and the other operand. */
+function emitResidual(
+  f: FunctionBuilder,
+  { outputStride }: Product,
+  residual: Binary,
+  { zeroPoint, clamp }: NonNullable<Product['bytes']>,
+  place: Placement,
+  { accs, multipliers }: Pick<Locals, 'accs' | 'multipliers'>,
+): Finish {
+  const arithmetic = emitArithmetic(f, residual);
+  const round = emitRounding(f, 'magic');
+  const [least, greatest] = f.locals('v', 2) as [Local, Local];
+  f.i32(clamp.qmin - zeroPoint)
+    .op('i32x4.splat')
+    .set(least);
+  f.i32(clamp.qmax - zeroPoint)
+    .op('i32x4.splat')
+    .set(greatest);
+  const other = place.address(residual.small.name);
+  return {
+    requantizer: arithmetic.requantizer,
+    round: (at) => {
+      emitScale(f, accs, multipliers, { ...arithmetic.requantizer, round });
+      for (const acc of accs) {
+        f.get(acc).get(least).op('i32x4.max_s').get(greatest).op('i32x4.min_s');
+        f.op('f32x4.convert_i32x4_s').set(acc);
+      }
+      for (let row = 0; row * LANES < accs.length; row++) {
+        const results = arithmetic.scale(accs.slice(row * LANES, (row + 1) * LANES));
+        arithmetic.combine(results, arithmetic.small(at, other + row * outputStride));
+      }
+    },
+  };
+}
+
+/** Scales, rounds and narrows the tile, and stores it row by row. */
+export function emitStore(
+  f: FunctionBuilder,
+  product: Product,
+  place: Placement,
+  locals: Locals,
+  { requantizer, round }: Finish,
+): void {
+  const { accs, multipliers } = locals;
+  const [, , multipliersAt] = placesOf(place);
+  for (let lane = 0; lane < LANES; lane++) {
+    f.get(locals.channel)
+      .op('v128.load', { offset: multipliersAt + lane * 16 })
+      .set(multipliers[lane]!);
+  }
+  const target = locals.row;
+  const capsAt = place.constants[3];
+  f.get(locals.block).get(locals.tile).op('i32.add').i32(product.outputStride).op('i32.mul');
+  f.get(locals.panel).i32(CHANNEL_BLOCK).op('i32.mul').op('i32.add').get(locals.arena).op('i32.add').set(target);
+  round(target);
+  emitRows(f, accs, requantizer, {
+    scratch: { at: locals.scratch, offset: scratchOf(product).tile },
+    target: (row) => {
+      f.get(target);
+      return place.address(product.outputName) + row * product.outputStride;
+    },
+    caps: capsAt === undefined ? undefined : () => emitPanelCaps(f, locals, capsAt),
+  });
+}
+
+/** Pushes the greatest bytes of a panel's channels. */
+function emitPanelCaps(f: FunctionBuilder, { panel }: Pick<Locals, 'panel'>, capsAt: number): void {
+  f.get(panel).i32(CHANNEL_BLOCK).op('i32.mul').op('v128.load', { offset: capsAt });
+}
+
+/** y[n] = f32(acc[n]) · multipliers[n] of the one row. */
+export function emitStoreFloat(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
+  const [, , multipliersAt] = placesOf(place);
+  f.get(locals.arena).get(locals.channel).op('i32.add').set(locals.row);
+  locals.accs.forEach((acc, lane) => {
+    f.get(locals.row).get(acc).op('f32x4.convert_i32x4_s');
+    f.get(locals.channel)
+      .op('v128.load', { offset: multipliersAt + lane * 16 })
+      .op('f32x4.mul');
+    f.op('v128.store', { offset: place.address(product.outputName) + lane * 16 });
+  });
+}
