@@ -73,7 +73,7 @@ export interface QuantizedWeights {
 
 /**
  * acc = Σ (x − zeroPointX) · (w − zeroPointW[c]) + bias[c], padding contributes 0;
- * y = clamp(nearestEven(f32(f32(acc) · multipliers[c])) + zeroPointY, qmin, qmax), the sum saturating.
+ * y = min(clamp(nearestEven(f32(f32(acc) · multipliers[c])) + zeroPointY, qmin, qmax), caps[c]), the sum saturating.
  */
 export interface ConvOperation extends OperationBase {
   readonly kind: 'conv' | 'convTranspose';
@@ -85,6 +85,8 @@ export interface ConvOperation extends OperationBase {
   readonly dilations: readonly [number, number];
   readonly group: number;
   readonly clamp: Clamp;
+  /** One per output channel, uint8: the bound of an activation that differs by channel, after `clamp`; absent where none does. */
+  readonly caps?: Uint8Array;
 }
 
 /**

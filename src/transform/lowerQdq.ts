@@ -2,7 +2,7 @@ import type { Graph, Node, QuantizedGraph } from '../graph/index.ts';
 import { tensor, type Tensor } from '../tensor/index.ts';
 import { expandQLinear } from './qdq/expandQLinear.ts';
 import { Lowering, type Match, type Target } from './qdq/lowering.ts';
-import { peelActivations, unbounded } from './qdq/clamp.ts';
+import { peelActivations, unbounded, type Peeled } from './qdq/clamp.ts';
 import { matchConcat, matchLayout, matchRequantize, quantizedForm } from './qdq/matchLayout.ts';
 import { matchBinary, matchConv, matchFullyConnected, matchPixelConv } from './qdq/matchLinear.ts';
 import { matchAveragePool, matchMaxPool } from './qdq/matchPool.ts';
@@ -117,14 +117,22 @@ function matchOutput(lowering: Lowering, node: Node, outputIndex: number, target
   const peeled = peelActivations(lowering, value);
   return (
     matchTable(lowering, value, target) ??
-    (peeled &&
-      (matchConv(lowering, peeled.node, peeled.bounds, target, form) ??
-        matchFullyConnected(lowering, peeled.node, peeled.bounds, target, form) ??
-        matchBinary(lowering, peeled.node, peeled.bounds, target, form) ??
-        matchAveragePool(lowering, peeled.node, peeled.bounds, target, form))) ??
+    (peeled && matchClamped(lowering, peeled, target)) ??
     matchMaxPool(lowering, node, target, form) ??
     matchConcat(lowering, node, target, form) ??
     matchLayout(lowering, node, outputIndex, target, form)
+  );
+}
+
+/** The operations that end with a clamp; only convolutions have one a channel. */
+function matchClamped(lowering: Lowering, { node, bounds }: Peeled, target: Target): Match | undefined {
+  const form = (name: string): ReturnType<typeof quantizedForm> => quantizedForm(lowering, name);
+  const conv = matchConv(lowering, node, bounds, target, form);
+  if (conv || bounds.caps) return conv;
+  return (
+    matchFullyConnected(lowering, node, bounds, target, form) ??
+    matchBinary(lowering, node, bounds, target, form) ??
+    matchAveragePool(lowering, node, bounds, target, form)
   );
 }
 

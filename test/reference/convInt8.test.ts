@@ -134,6 +134,21 @@ describe('8-bit convolution', () => {
     );
   });
 
+  it('keeps each channel below its own cap, after the clamp', () => {
+    fc.assert(
+      fc.property(convProblem(), fc.integer({ min: 0, max: 255 }), (problem, qmin) => {
+        const { operation, to } = problem;
+        const channels = operation.weights.bias.length;
+        const plane = (to.shape[2] ?? 1) * (to.shape[3] ?? 1);
+        const caps = Uint8Array.from({ length: channels }, (_, c) => (c * 97 + qmin) % 256);
+        const bounded = runConv({ ...problem, operation: { ...operation, clamp: { qmin, qmax: 255 }, caps } });
+        const capped = (q: number, at: number): number => Math.min(Math.max(q, qmin), caps[Math.floor(at / plane)]!);
+        expect(bounded).toEqual(runConv(problem).map(capped));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   it('clamps to the bounds of a fused activation', () => {
     fc.assert(
       fc.property(

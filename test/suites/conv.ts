@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { seededRandom } from '../../src/base/index.ts';
+import { seededRandom, type Random } from '../../src/base/index.ts';
 import type { Clamp, ConvOperation } from '../../src/graph/index.ts';
 import {
   asInt8,
@@ -7,6 +7,7 @@ import {
   bytes,
   clamps,
   graphOf,
+  integerOf,
   problemOf,
   quantized,
   seeds,
@@ -29,6 +30,8 @@ export interface ConvSizes {
   readonly size: readonly [number, number];
   readonly zeroPoints: readonly [number, number];
   readonly clamp: Clamp;
+  /** Whether every channel has an upper bound of its own. */
+  readonly capped?: boolean;
   readonly weights: WeightKind;
   readonly signed: boolean;
   readonly batch: number;
@@ -41,6 +44,7 @@ const pad = fc.integer({ min: 0, max: 3 });
 const common = {
   zeroPoints: pair(bytes),
   clamp: clamps,
+  capped: fc.boolean(),
   weights: weightKinds,
   signed: fc.boolean(),
   batch: batches,
@@ -85,6 +89,10 @@ function kernelOf({ group, perGroup, kernel, weights }: ConvSizes): ExpectedKern
 const fits = ({ kernel, dilations, pads, size }: ConvSizes): boolean =>
   [0, 1].every((d) => size[d]! + pads[d]! + pads[d + 2]! > (kernel[d]! - 1) * dilations[d]!);
 
+export function randomCaps(channels: number, random: Random): Uint8Array {
+  return Uint8Array.from({ length: channels }, () => integerOf(random, 0, 255));
+}
+
 export function convProblem(sizes: ConvSizes): Problem {
   const { group, perGroup, kernel, strides, dilations, pads, size, zeroPoints, clamp } = sizes;
   const random = seededRandom(sizes.seed);
@@ -98,6 +106,7 @@ export function convProblem(sizes: ConvSizes): Problem {
       zeroPoint: zeroPoints[0],
       random,
     }),
+    ...(sizes.capped && { caps: randomCaps(outChannels, random) }),
   };
   const x = quantized([1, inChannels, ...size], zeroPoints[0]);
   const y = quantized([1, outChannels, ...out], zeroPoints[1]);

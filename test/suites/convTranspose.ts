@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { seededRandom } from '../../src/base/index.ts';
 import type { ConvOperation } from '../../src/graph/index.ts';
-import { gemmKernel } from './conv.ts';
+import { gemmKernel, randomCaps } from './conv.ts';
 import {
   asInt8,
   batches,
@@ -33,6 +33,7 @@ const sizes = fc.record({
   size: fc.tuple(upTo(6), upTo(7)),
   zeroPoints: pair(bytes),
   clamp: clamps,
+  capped: fc.boolean(),
   weights: weightKinds,
   signed: fc.boolean(),
   batch: batches,
@@ -70,6 +71,7 @@ function convTransposeProblem(of: Sizes): Problem {
       zeroPoint: zeroPoints[0],
       random,
     }),
+    ...(of.capped && { caps: randomCaps(outChannels, random) }),
   };
   const x = quantized([1, inChannels, ...size], zeroPoints[0]);
   const y = quantized([1, outChannels, ...outputSize(of)], zeroPoints[1]);

@@ -67,6 +67,51 @@ describe('fusion', () => {
     expect(await difference(graph, bytes)).toBeLessThan(outputParams.scale * 1.01);
   });
 
+  const capsOf = (b: QdqBuilder, caps: readonly number[]): string =>
+    b.constant(tensor('float32', [1, caps.length, 1, 1], Float32Array.from(caps)));
+
+  it('makes Conv, Relu and one Min a channel one operation with caps', async () => {
+    const { graph, bytes } = network((b, x) => {
+      const conv = b.node('Conv', [x, b.weights([5, 4, 3, 3], 0), b.reals([5])], { pads: [1, 1, 1, 1] });
+      return b.qdq(b.node('Min', [b.node('Relu', [conv]), capsOf(b, [2, 0.5, 1, 100, -1])]), outputParams);
+    });
+    const lowered = lowerQdq(graph);
+    expect(kinds(lowered)).toEqual(['quantize', 'conv', 'dequantize']);
+    expect(operation(lowered, 'conv').clamp).toEqual({ qmin: 110, qmax: 255 });
+    expect(operation(lowered, 'conv').caps).toEqual(Uint8Array.of(150, 120, 130, 255, 90));
+    expect(await difference(graph, bytes)).toBeLessThan(outputParams.scale * 1.01);
+  });
+
+  it('binds caps by the limits of a later Clip, and by later caps', async () => {
+    const { graph, bytes } = network((b, x) => {
+      const conv = b.node('Conv', [x, b.weights([3, 4, 1, 1], 0), b.reals([3])]);
+      const [low, high] = [0.5, 2].map((limit) => b.constant(tensor('float32', [], Float32Array.of(limit))));
+      const first = b.node('Min', [conv, capsOf(b, [0, 1, 5])]);
+      return b.qdq(b.node('Min', [b.node('Clip', [first, low!, high!]), capsOf(b, [9, 9, 1.5])]), outputParams);
+    });
+    const lowered = lowerQdq(graph);
+    expect(operation(lowered, 'conv').clamp).toEqual({ qmin: 120, qmax: 150 });
+    expect(operation(lowered, 'conv').caps).toEqual(Uint8Array.of(120, 130, 140));
+    expect(await difference(graph, bytes)).toBeLessThan(outputParams.scale * 1.01);
+  });
+
+  it.each([
+    ['a sum', (b: QdqBuilder, x: string) => b.node('Add', [x, x]), [1, 4, 1, 1]],
+    [
+      'a convolution, by pixel',
+      (b: QdqBuilder, x: string) => b.node('Conv', [x, b.weights([4, 4, 1, 1], 0)]),
+      [1, 1, 6, 1],
+    ],
+  ])('leaves Min after %s in float', async (_, body, shape) => {
+    const { graph, bytes } = network((b, x) => {
+      const count = shape.reduce((product, dim) => product * dim, 1);
+      const caps = b.constant(tensor('float32', shape, new Float32Array(count).fill(0.5)));
+      return b.qdq(b.node('Min', [body(b, x), caps]), outputParams);
+    });
+    expect(kinds(lowerQdq(graph))).toContain('float:Min');
+    expect(await difference(graph, bytes)).toBeLessThan(outputParams.scale * 1.01);
+  });
+
   it.each([
     ['without', undefined],
     ['with', { scale: 1 / 255 }],

@@ -142,6 +142,7 @@ const UPPER_IN_TURN = LOWER_IN_TURN.map((lane) => lane + 8);
  * @param accs    rows · 4, used up
  * @param scratch address of `rowsScratchBytes`
  * @param target  pushes the address of a row and returns the offset for the store
+ * @param caps    pushes the greatest byte of each of the 16 channels
  */
 export function emitRows(
   f: FunctionBuilder,
@@ -150,6 +151,7 @@ export function emitRows(
   place: {
     readonly scratch: { readonly at: Local; readonly offset: number };
     readonly target: (row: number) => number;
+    readonly caps?: (() => void) | undefined;
   },
 ): void {
   const rows = accs.length / 4;
@@ -173,8 +175,17 @@ export function emitRows(
   for (let row = 0; row < rows; row++) {
     const to = place.target(row);
     for (const part of [0, 1]) f.get(acc(row - (row % 2), part));
-    f.shuffle(row % 2 === 0 ? LOWER_IN_TURN : UPPER_IN_TURN).op('v128.store', { offset: to });
+    f.shuffle(row % 2 === 0 ? LOWER_IN_TURN : UPPER_IN_TURN);
+    emitCaps(f, place.caps);
+    f.op('v128.store', { offset: to });
   }
+}
+
+/** y = min(y, caps), one a channel, on the bytes on the stack. */
+function emitCaps(f: FunctionBuilder, caps: (() => void) | undefined): void {
+  if (!caps) return;
+  caps();
+  f.op('i8x16.min_u');
 }
 
 /**
@@ -184,12 +195,13 @@ export function emitRows(
  *   pixels  a = p0 q0, b = p1 q1                c = p2 q2, d = p3 q3
  *
  * @param accs pixels · 2, used up
+ * @param caps pushes the greatest byte of each of the 8 channels, twice
  */
 export function emitQuarters(
   f: FunctionBuilder,
   accs: readonly Local[],
   requantizer: Requantizer,
-  { scratch, target }: Parameters<typeof emitRows>[3],
+  { scratch, target, caps }: Parameters<typeof emitRows>[3],
 ): void {
   const pixels = accs.length / 2;
   const acc = (pixel: number, part: number): Local => accs[Math.min(pixel, pixels - 1) * 2 + part]!;
@@ -209,11 +221,21 @@ export function emitQuarters(
   for (let pixel = 0; pixel < pixels; pixel++) {
     if (pixel % 2 === 0) {
       for (const part of [0, 1]) f.get(acc(0, part));
-      f.shuffle(pixel === 0 ? LOWER_IN_TURN : UPPER_IN_TURN).set(joined);
+      f.shuffle(pixel === 0 ? LOWER_IN_TURN : UPPER_IN_TURN);
+      emitCaps(f, caps);
+      f.set(joined);
     }
     const offset = target(pixel);
     f.get(joined).op('v128.store64_lane', { offset, lane: pixel % 2 });
   }
+}
+
+/** The caps of all stored channels for the constant image, where there are any. */
+export function capsOf(caps: Uint8Array | undefined, channels: number): Uint8Array[] {
+  if (!caps) return [];
+  const stored = new Uint8Array(channels);
+  stored.set(caps);
+  return [stored];
 }
 
 /** Bytes of float32 or int32 arrays for the constant image. */

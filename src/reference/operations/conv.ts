@@ -1,4 +1,4 @@
-import type { ConvOperation, FullyConnectedOperation, QuantizedValue } from '../../graph/index.ts';
+import type { Clamp, ConvOperation, FullyConnectedOperation, QuantizedValue } from '../../graph/index.ts';
 import { elementCount } from '../../tensor/index.ts';
 import { requantize } from '../requantize.ts';
 import type { Window } from '../spatial.ts';
@@ -15,11 +15,11 @@ interface Operands {
  *
  *   acc[m, oy, ox] = bias[m] + Σ over c, ky, kx of (x[c, iy, ix] − zx) · (w[m, c, ky, kx] − zw[m])
  *
- * with iy = oy · strideH + ky · dilationH − padTop, taps outside the input left out, and y = requantize(acc). The sum
- * runs tap by tap along rows of the output; partial sums may wrap in int32, the final one fits.
+ * with iy = oy · strideH + ky · dilationH − padTop, taps outside the input left out, and y = requantize(acc), at most
+ * caps[m]. The sum runs tap by tap along rows of the output; partial sums may wrap in int32, the final one fits.
  */
 export function convInt8(operation: ConvOperation, { x, from, to }: Operands): Uint8Array {
-  const { weights, group, clamp } = operation;
+  const { weights, group } = operation;
   const { data: w, zeroPoints, bias, multipliers } = weights;
   const [outC = 1, perGroup = 1] = weights.shape;
   const taps = tapsOf(windowOf(operation, from, to));
@@ -38,10 +38,17 @@ export function convInt8(operation: ConvOperation, { x, from, to }: Operands): U
         addTap(acc, shifted, (firstChannel + c) * plane, weight, taps[t]!);
       }
     }
+    const { qmin, qmax } = clampOf(operation, m);
     for (let o = 0; o < outputPlane; o++)
-      y[m * outputPlane + o] = requantize(acc[o]!, multipliers[m]!, to.zeroPoint, clamp.qmin, clamp.qmax);
+      y[m * outputPlane + o] = requantize(acc[o]!, multipliers[m]!, to.zeroPoint, qmin, qmax);
   }
   return y;
+}
+
+/** The limits of one output channel: min(clamp(q, qmin, qmax), cap) = clamp(q, min(qmin, cap), min(qmax, cap)). */
+function clampOf({ clamp, caps }: ConvOperation, channel: number): Clamp {
+  const cap = caps?.[channel] ?? 255;
+  return { qmin: Math.min(clamp.qmin, cap), qmax: Math.min(clamp.qmax, cap) };
 }
 
 /** acc[run] += weight · x[run], for each run of outputs that a tap reaches. */
@@ -74,7 +81,7 @@ function windowOf(operation: ConvOperation, from: QuantizedValue, to: QuantizedV
  * weights [inC, outC / group, kH, kW].
  */
 export function convTransposeInt8(operation: ConvOperation, { x, from, to }: Operands): Uint8Array {
-  const { weights, group, clamp } = operation;
+  const { weights, group } = operation;
   const { data: w, zeroPoints, bias, multipliers } = weights;
   const [strideH, strideW] = operation.strides;
   const [dilationH, dilationW] = operation.dilations;
@@ -106,7 +113,8 @@ export function convTransposeInt8(operation: ConvOperation, { x, from, to }: Ope
   const y = new Uint8Array(acc.length);
   for (let i = 0; i < y.length; i++) {
     const m = Math.floor(i / (outH * outW));
-    y[i] = requantize(acc[i]!, multipliers[m]!, to.zeroPoint, clamp.qmin, clamp.qmax);
+    const { qmin, qmax } = clampOf(operation, m);
+    y[i] = requantize(acc[i]!, multipliers[m]!, to.zeroPoint, qmin, qmax);
   }
   return y;
 }

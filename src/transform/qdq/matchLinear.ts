@@ -1,6 +1,6 @@
 import { numberAttribute, type Clamp, type Node, type QuantizedWeights } from '../../graph/index.ts';
 import { shapesEqual } from '../../tensor/index.ts';
-import { clampOf, type Bounds } from './clamp.ts';
+import { capBytes, clampOf, type Bounds } from './clamp.ts';
 import { groupOf, transposedWindowOf, windowOf, type Pair } from './geometry.ts';
 import type { Lowering, Match, QuantizedForm, Target } from './lowering.ts';
 import { inputName } from './parameters.ts';
@@ -69,6 +69,7 @@ export function matchConv(
         dilations: window.dilations,
         group,
         clamp: clampOf(bounds, target.params),
+        ...(bounds.caps && { caps: capBytes(bounds.caps, target.params) }),
       });
     },
   };

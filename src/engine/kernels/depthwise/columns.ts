@@ -46,6 +46,8 @@ interface Block {
   readonly weights: Local;
   readonly bias: readonly Local[];
   readonly multipliers: readonly Local[];
+  /** The greatest byte of each channel, twice; absent where no cap differs by channel. */
+  readonly caps: Local | undefined;
 }
 
 /** What a row of tiles reads and writes. */
@@ -62,7 +64,12 @@ function emitColumns(f: FunctionBuilder, depthwise: Depthwise): void {
   const height = operation.weights.shape[2] ?? 1;
   const [y, out] = f.locals('i', 2) as [Local, Local];
   const row: Row = {
-    block: { weights: f.local('i'), bias: f.locals('v', VECTORS), multipliers: f.locals('v', VECTORS) },
+    block: {
+      weights: f.local('i'),
+      bias: f.locals('v', VECTORS),
+      multipliers: f.locals('v', VECTORS),
+      caps: operation.caps ? f.local('v') : undefined,
+    },
     requantizer: emitRequantizer(f, { ...depthwise, clamp: operation.clamp }),
     padding: { bytes: f.local('v'), words: f.local('v') },
     rows: f.locals('i', height),
@@ -144,7 +151,7 @@ function emitPaddedRow(f: FunctionBuilder, { input, parameters, scratch, inputZe
 }
 
 function emitBlock(f: FunctionBuilder, { operation, place }: Depthwise, block: Block, channel: Local): void {
-  const [weightsAt = 0, biasAt = 0, multipliersAt = 0] = place.constants;
+  const [weightsAt = 0, biasAt = 0, multipliersAt = 0, capsAt = 0] = place.constants;
   f.get(channel)
     .i32(usesOf(operation).length * 4)
     .op('i32.mul')
@@ -156,6 +163,7 @@ function emitBlock(f: FunctionBuilder, { operation, place }: Depthwise, block: B
   f.get(channel).i32(4).op('i32.mul').set(at);
   emitLoads(f, block.bias, at, biasAt);
   emitLoads(f, block.multipliers, at, multipliersAt);
+  if (block.caps) f.get(channel).op('v128.load64_splat', { offset: capsAt }).set(block.caps);
 }
 
 function emitLoads(f: FunctionBuilder, vectors: readonly Local[], at: Local, offset: number): void {
@@ -251,6 +259,7 @@ function emitTile(
 ): void {
   const { operation, output, place } = depthwise;
   const { block, requantizer } = row;
+  const { caps } = block;
   const sums = Array.from({ length: pixels }, () => f.locals('v', VECTORS));
   const begun = new Set<number>();
   const weights = f.locals('v', VECTORS);
@@ -269,6 +278,7 @@ function emitTile(
   emitScale(f, accs, block.multipliers, requantizer);
   emitQuarters(f, accs, requantizer, {
     scratch: { at: depthwise.parameters.scratch, offset: depthwise.scratch },
+    caps: caps && (() => f.get(caps)),
     target: (pixel) => {
       f.get(row.to);
       return place.address(operation.output) + pixel * output.channelStride;

@@ -1,7 +1,7 @@
 import type { ConvOperation } from '../../../graph/index.ts';
 import { stepFunction, type KernelPlanner } from '../../plan/step.ts';
 import { emitPaddedInput, paddedInput } from '../paddedInput.ts';
-import { bytesOf, roundingOf } from '../requantize.ts';
+import { bytesOf, capsOf, roundingOf } from '../requantize.ts';
 import { columns } from './columns.ts';
 import type { DepthwiseForm } from './form.ts';
 import { tapPairs } from './taps.ts';
@@ -60,7 +60,7 @@ function formOf({ weights, pads }: ConvOperation): DepthwiseForm {
   return Math.max(kernelH, kernelW) <= LARGEST_FILTER && Math.max(...pads) <= MOST_PADDING ? columns : tapPairs;
 }
 
-/** Weights in the order of the form, then bias and multipliers of every stored channel. */
+/** Weights in the order of the form, then bias, multipliers and, where there are any, caps of every stored channel. */
 function packDepthwise(
   operation: ConvOperation,
   form: DepthwiseForm,
@@ -88,5 +88,5 @@ function packDepthwise(
     bias[c] = weights.bias[c]! - inputZeroPoint * sum;
     multipliers[c] = weights.multipliers[c]!;
   }
-  return [bytesOf(packed), bytesOf(bias), bytesOf(multipliers)];
+  return [bytesOf(packed), bytesOf(bias), bytesOf(multipliers), ...capsOf(operation.caps, stride)];
 }

@@ -40,7 +40,7 @@ export const tapPairs: DepthwiseForm = {
 
 function emitDepthwise(f: FunctionBuilder, depthwise: Depthwise): void {
   const { operation, input, output, source, place, zeroPoint, rounding, parameters } = depthwise;
-  const [weightsAt = 0, biasAt = 0, multipliersAt = 0] = place.constants;
+  const [weightsAt = 0, biasAt = 0, multipliersAt = 0, capsAt] = place.constants;
   const [, , kernelH = 1, kernelW = 1] = operation.weights.shape;
   const pairs = Math.ceil((kernelH * kernelW) / 2);
   const [y, block, x, weight] = f.locals('i', 4) as [Local, Local, Local, Local];
@@ -93,6 +93,7 @@ function emitDepthwise(f: FunctionBuilder, depthwise: Depthwise): void {
         emitScale(f, accs, multipliers, requantizer);
         emitRows(f, accs, requantizer, {
           scratch: { at: parameters.scratch, offset: depthwise.scratch },
+          caps: capsAt === undefined ? undefined : () => f.get(block).op('v128.load', { offset: capsAt }),
           target: (pixel) => {
             f.get(to);
             return place.address(operation.output) + pixel * output.channelStride;
