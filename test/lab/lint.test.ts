@@ -42,11 +42,12 @@ const someDigits = async (count: number): Promise<Dataset> =>
 
 async function lint(
   calibration: Dataset,
-  changes: { preprocessing?: object; modelBytes?: Uint8Array } = {},
+  changes: { preprocessing?: object; modelBytes?: Uint8Array; evaluation?: Dataset } = {},
 ): Promise<NonNullable<Report['calibration']>> {
   const { report } = await quantizeModel({
     modelBytes: changes.modelBytes ?? digits,
     calibration,
+    evaluation: changes.evaluation,
     preprocessing: preprocessingSchema.parse(changes.preprocessing ?? digitsPreprocessing),
     recipe: recipeSchema.parse({ biasCorrection: 'none' }),
     executor,
@@ -127,6 +128,22 @@ describe('the calibration linter', () => {
     expect(codesOf(await lint(await open(zip(entries))))).toEqual(
       expect.arrayContaining(['BLANK_IMAGES', 'SMALL_IMAGES']),
     );
+  });
+});
+
+describe('a doubt that few images leave open', () => {
+  const preprocessing = { ...digitsPreprocessing, std: 0.1 };
+  const others = async (count: number) => open(zipDigits(await readDigits('test', { first: 0, count })));
+
+  it('is decided by others', async () => {
+    const few = await someDigits(20);
+    expect(codesOf(await lint(few, { preprocessing, evaluation: await others(16) }))).not.toContain(
+      'PREPROCESSING_DOUBTFUL',
+    );
+    const { findings } = await lint(few, { preprocessing, evaluation: await others(200) });
+    const text = findings.find(({ code }) => code === 'PREPROCESSING_DOUBTFUL')?.text;
+    expect(text).toContain('with MNIST mean and std');
+    expect(text).toContain('of 200 images');
   });
 });
 

@@ -3,7 +3,7 @@ import { convergenceFinding } from './convergence.ts';
 import type { CalibrationReport, Convergence } from './findings.ts';
 import { imageFindings } from './imageFindings.ts';
 import { preprocessingFinding } from './preprocessingFinding.ts';
-import { tryPreprocessing } from './preprocessingTrial.ts';
+import { tryOthers, tryPreprocessing } from './preprocessingTrial.ts';
 import { sampleFindings } from './sampleFindings.ts';
 
 /**
@@ -17,8 +17,7 @@ export async function lintCalibration(job: Job, convergence: Convergence): Promi
   if (calibration === undefined) return undefined;
   const [input] = network.inputs;
   const images = calibration.dataset.kind === 'images' && input !== undefined;
-  const trials = images ? await tryPreprocessing(job) : undefined;
-  const read = trials && preprocessingFinding(trials);
+  const read = images ? await readingOf(job) : undefined;
   const unsteady = convergenceFinding(convergence);
   return {
     findings: [
@@ -30,4 +29,13 @@ export async function lintCalibration(job: Job, convergence: Convergence): Promi
     convergence,
     ...(read === undefined ? {} : { preprocessing: read.scores }),
   };
+}
+
+/** How the images are read, against the usual ways; what a first trial leaves undecided, other images decide. */
+async function readingOf(job: Job): Promise<ReturnType<typeof preprocessingFinding> | undefined> {
+  const trials = await tryPreprocessing(job);
+  if (trials === undefined) return undefined;
+  const first = preprocessingFinding(trials);
+  const again = first.undecided && (await tryOthers(job, first.undecided, trials.selection));
+  return again === undefined ? first : { ...preprocessingFinding(again), scores: first.scores };
 }

@@ -8,6 +8,8 @@ import type { Trial, Trials } from './preprocessingTrial.ts';
 /** Another way must answer so much more, and the paired test must leave so little to chance (of a dozen ways tried). */
 const CLEAR_SHARE = 0.1;
 const CLEAR_P = 0.001;
+/** A lead from which on more images shall decide where these do not. */
+const LEAD = 0.05;
 /** Without labels: nats that its answers must tell more. */
 const CLEAR_NATS = 0.7;
 
@@ -17,6 +19,8 @@ type Scores = NonNullable<CalibrationReport['preprocessing']>;
 export function preprocessingFinding({ trials, labels }: Trials): {
   readonly scores: Scores;
   readonly finding?: Finding;
+  /** The declared way and one that may be better. */
+  readonly undecided?: readonly [Trial, Trial];
 } {
   const scored = trials.map((trial) => ({
     trial,
@@ -30,6 +34,8 @@ export function preprocessingFinding({ trials, labels }: Trials): {
       ? best.score - declared.score >= CLEAR_NATS
       : best.score - declared.score >= CLEAR_SHARE &&
         isSignificant(hits(declared.trial, labels), hits(best.trial, labels));
+  if (!clear && labels !== undefined && best.score - declared.score >= LEAD)
+    return { scores, undecided: [declared.trial, best.trial] };
   if (!clear) return { scores };
   const measured =
     labels === undefined

@@ -16,6 +16,7 @@ export interface Trial extends PreprocessingVariant {
 export interface Trials {
   /** The declared preprocessing first. */
   readonly trials: readonly Trial[];
+  readonly selection: Selection;
   /** Class of each sample; undefined where one has none. */
   readonly labels: readonly number[] | undefined;
 }
@@ -35,13 +36,40 @@ export async function tryPreprocessing(job: Job): Promise<Trials | undefined> {
   const [input] = network.inputs;
   const channels = input?.layout === 'NCHW' ? input.shape[1] : input?.shape[3];
   if (input?.dtype !== 'float32' || (channels !== 1 && channels !== 3)) return undefined;
-  const variants = preprocessingVariants(options.preprocessing, channels);
+  return runVariants(job, preprocessingVariants(options.preprocessing, channels), imageSets(job));
+}
+
+/** Runs some of the ways on images that the first trial has not seen; undefined where there are too few. */
+export async function tryOthers(
+  job: Job,
+  variants: readonly PreprocessingVariant[],
+  { dataset, indices }: Selection,
+): Promise<Trials | undefined> {
+  const seen = new Set(indices);
+  const fresh = imageSets(job).map((set) =>
+    set.dataset === dataset ? { dataset, indices: set.indices.filter((index) => !seen.has(index)) } : set,
+  );
+  // The larger set tells more.
+  return runVariants(
+    job,
+    variants,
+    fresh.toSorted((a, b) => b.indices.length - a.indices.length),
+  );
+}
+
+async function runVariants(
+  job: Job,
+  variants: readonly PreprocessingVariant[],
+  sets: readonly Selection[],
+): Promise<Trials | undefined> {
+  const { network, options } = job;
+  const [input] = network.inputs;
   const macs = Math.max(1, network.summary.macs) * variants.length;
   const { usual, most } = MAC_BUDGET[options.executor.name];
   const count = Math.max(LEAST_SAMPLES, Math.min(MOST_SAMPLES, Math.floor(usual / macs)));
-  const selection = count * macs > most ? undefined : imagesOf(job, count);
-  if (selection === undefined || network.classOutput === undefined) return undefined;
-  const trials = variants.map((variant) => ({ ...variant, answers: [] }));
+  const selection = count * macs > most ? undefined : imagesOf(sets, count);
+  if (input === undefined || selection === undefined || network.classOutput === undefined) return undefined;
+  const trials = variants.map(({ title, preprocessing }) => ({ title, preprocessing, answers: [] }));
   const runner = await floatRunner(network.imported, options.executor);
   try {
     for (const color of new Set(variants.map(({ preprocessing }) => preprocessing.color)))
@@ -55,13 +83,18 @@ export async function tryPreprocessing(job: Job): Promise<Trials | undefined> {
     await runner.close();
   }
   const labels = selection.indices.map((index) => selection.dataset.samples[index]?.label);
-  return { trials, labels: labels.every((label) => label !== undefined) ? labels : undefined };
+  return { trials, selection, labels: labels.every((label) => label !== undefined) ? labels : undefined };
 }
 
-/** Some images evenly over the set; of the labelled set where one is. */
-function imagesOf({ plan: { calibration, evaluation } }: Job, count: number): Selection | undefined {
-  const sets = [calibration, evaluation].filter((set) => set?.dataset.kind === 'images' && set.indices.length > 0);
-  const labelled = sets.find((set) => set?.indices.every((index) => set.dataset.samples[index]?.label !== undefined));
+function imageSets({ plan: { calibration, evaluation } }: Job): Selection[] {
+  return [calibration, evaluation].flatMap((set) =>
+    set?.dataset.kind === 'images' && set.indices.length > 0 ? [set] : [],
+  );
+}
+
+/** Some images evenly over the first set; of the first labelled set where one is. */
+function imagesOf(sets: readonly Selection[], count: number): Selection | undefined {
+  const labelled = sets.find((set) => set.indices.every((index) => set.dataset.samples[index]?.label !== undefined));
   const set = labelled ?? sets[0];
   if (set === undefined || Math.min(count, set.indices.length) < LEAST_SAMPLES) return undefined;
   return { dataset: set.dataset, indices: spread(set.indices, count) };
