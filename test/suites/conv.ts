@@ -164,6 +164,17 @@ export const convSuites: readonly Suite[] = [
     runs: 60,
   },
   {
+    name: 'depthwise convolution of long rows',
+    problems: problems(
+      fc.record({
+        ...{ group: fc.integer({ min: 65, max: 100 }), perGroup: fc.constant([1, 1] as const), ...windows, ...common },
+        kernel: fc.constantFrom([3, 3] as const, [5, 5] as const),
+        size: fc.tuple(fc.integer({ min: 3, max: 4 }), fc.integer({ min: 90, max: 120 })),
+      }),
+    ),
+    runs: 8,
+  },
+  {
     name: 'depthwise convolution with a large filter',
     problems: problems(
       fc.record({
