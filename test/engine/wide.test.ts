@@ -19,6 +19,13 @@ const hasAvx2 = options.includes('AVX2=1');
 if (!hasAvx2) console.log('skipped: 256-bit code (no AVX2 on this machine)');
 
 describe.skipIf(!hasAvx2)('V8', () => {
+  it('is found to merge, and the report says by how much that is faster', () => {
+    const { tier, reason, selfTest } = tierReport();
+    expect(selfTest.wide, reason).toBe('passed');
+    expect(tier).toBe('wide');
+    expect(reason).toMatch(/at [1-9]\.\d times the speed of 128 bits/);
+  });
+
   it('merges the matrix kernels to 256 bits, also when the same network ran on another tier before', async () => {
     const script = join(import.meta.dirname, 'fixtures', 'compileWide.ts');
     const { stdout } = await run(process.execPath, ['--trace-wasm-revectorize', script], { maxBuffer: 2 ** 26 });
