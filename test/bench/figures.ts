@@ -7,12 +7,14 @@ import { formatTable } from '../../src/cli/text.ts';
 import { accuracyHeader, measureAccuracy } from './figures/accuracy.ts';
 import { figureCases, type FigureCase } from './figures/cases.ts';
 import { jobHeader, measureJob } from './figures/job.ts';
+import { measureRecovery, recoveryHeader } from './figures/recovery.ts';
 import { measureSearch, searchHeader } from './figures/search.ts';
 
-const help = `Usage: npm run figures -- [accuracy] [search] [job] [--only network] [--seconds n]
+const help = `Usage: npm run figures -- [accuracy] [recovery] [search] [job] [--only network] [--seconds n]
 
 accuracy  the default recipe on labelled sets: loss of top-1 with its paired bound, agreement with fp32, and how often
           our engine and onnxruntime differ on the exported file, beside onnxruntime with and without optimizations
+recovery  MobileNetV1 0.25 with one scale a layer, the same equalized and bias-corrected, and one scale a channel: top-1
 search    the recipe search on the same sets, within 0.2 points of fp32 (1 on ImageNet): loss on the samples that prove, the
           given recipe beside it, and the recipe that was found; --seconds is its time (120)
 job       MobileNetV2 at 224 with KL calibration: time and peak memory with 128 and 1,000 images, with and without
@@ -56,6 +58,19 @@ async function printAccuracy(folder: string): Promise<boolean> {
   return allReached;
 }
 
+async function printRecovery(folder: string): Promise<boolean> {
+  const cases = await figureCases(folder, process.env);
+  const network = cases.find(({ name }) => name.startsWith('mobilenet_v1'));
+  if (!network) {
+    terminal.note('recovery: needs MobileNetV1 0.25, see OCTET_TEST_MODELS and OCTET_TEST_DATA');
+    return true;
+  }
+  const { rows, reached } = await measureRecovery(network, folder);
+  terminal.print(`${network.name}, asymmetric weights where one scale serves a layer; points of top-1.\n`);
+  terminal.print(`${formatTable([recoveryHeader, ...rows])}\n`);
+  return reached;
+}
+
 async function printSearch(folder: string): Promise<boolean> {
   const rows: (readonly string[])[] = [];
   const prevented: string[] = [];
@@ -94,6 +109,7 @@ else {
   const folder = await mkdtemp(join(tmpdir(), 'octet-figures-'));
   try {
     if (wants('accuracy') && !(await printAccuracy(folder))) process.exitCode = 1;
+    if (wants('recovery') && !(await printRecovery(folder))) process.exitCode = 1;
     if (wants('search') && !(await printSearch(folder))) process.exitCode = 1;
     if (wants('job')) await printJob(folder);
   } finally {

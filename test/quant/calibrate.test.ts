@@ -10,9 +10,10 @@ import {
   recipeSchema,
   sqnr,
 } from '../../src/quant/index.ts';
-import { referenceExecutor } from '../../src/reference/index.ts';
+import { referenceExecutor, runQuantized } from '../../src/reference/index.ts';
 import type { FloatExecutor, Graph } from '../../src/graph/index.ts';
 import { tensor, type TensorMap } from '../../src/tensor/index.ts';
+import { lowerQdq } from '../../src/transform/index.ts';
 import { image, layer, networkOf, normal, op, samples, spreadNetwork, variedNetwork } from './networks.ts';
 
 const onnxruntime = await loadOnnxruntime({ threads: 1 });
@@ -220,6 +221,30 @@ describe('equalization', () => {
     expect(sqnr(await run(graph), await run(equalized))).toBeGreaterThan(100);
     expect(equalized.nodes.filter(({ opType }) => opType === 'Min')).toHaveLength(1);
     expect(equalized.nodes.filter(({ opType }) => opType === 'Clip')).toHaveLength(0);
+  });
+
+  it('leaves no float island: a cap a channel is part of the convolution', async () => {
+    const nodes = [
+      op('Conv', 'image w1 b1', 'a', { pads: [1, 1, 1, 1] }),
+      op('Clip', 'a low high', 'b'),
+      op('Conv', 'b w2', 'c', { pads: [1, 1, 1, 1], group: 8 }),
+      op('Clip', 'c low high', 'd'),
+      op('Conv', 'd w3 b3', 'result'),
+    ];
+    const graph = networkOf(nodes, ['result'], {
+      ...{ w1: layer([8, 3, 3, 3], 1), b1: normal([8], 2), w2: layer([8, 1, 3, 3], 3), w3: layer([6, 8, 1, 1], 4) },
+      ...{ b3: normal([6], 5), low: tensor('float32', [], Float32Array.of(0)) },
+      high: tensor('float32', [], Float32Array.of(0.7)),
+    });
+    const prepared = prepareGraph(graph, recipe);
+    const { ranges } = await calibrate({ graph: prepared, recipe, executor: referenceExecutor, batches: samples(32) });
+    const lowered = lowerQdq(quantizeGraph(prepared, ranges, recipe));
+    expect(lowered.operations.map(({ kind }) => kind)).toEqual(['quantize', 'conv', 'conv', 'conv', 'dequantize']);
+    expect(lowered.operations.filter((operation) => 'caps' in operation)).toHaveLength(2);
+    const feeds = image(50, 8);
+    const exact = (await (await referenceExecutor.load(graph, ['result'])).run(feeds)).get('result');
+    const actual = runQuantized(lowered, feeds).get('result');
+    expect(sqnr(exact?.data as Float32Array, actual?.data as Float32Array)).toBeGreaterThan(28);
   });
 
   it('leaves a network alone unless the recipe asks', () => {

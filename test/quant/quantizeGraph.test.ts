@@ -85,6 +85,29 @@ describe('the QDQ graph', () => {
     }
   });
 
+  it('with asymmetric weights a channel agrees with onnxruntime to one step of the output', async () => {
+    const graph = networkOf(
+      [op('Conv', 'image w1 b1', 'a', { pads: [1, 1, 1, 1] }), op('Relu', 'a', 'b'), op('Conv', 'b w2 b2', 'result')],
+      ['result'],
+      {
+        w1: tensor(
+          'float32',
+          [8, 3, 3, 3],
+          (layer([8, 3, 3, 3], 1).data as Float32Array).map((w) => Math.abs(w) - 0.05),
+        ),
+        ...{ b1: normal([8], 2), w2: layer([4, 8, 3, 3], 3), b2: normal([4], 4) },
+      },
+    );
+    const { graph: written } = await quantized(graph, { weights: { symmetric: false } });
+    const zeroPoints = [...written.constants].filter(([name]) => name.startsWith('w1/zero_point'));
+    expect(zeroPoints.some(([, { data }]) => data.some((z) => z !== 0))).toBe(true);
+    const feeds = image(7, 4);
+    const ours = runQuantized(lowerQdq(written), feeds).get('result')?.data as Float32Array;
+    const theirs = (await runGraph(written, feeds, 'none')).get('result')?.data as Float32Array;
+    const step = Number(constantOf(written, 'result/scale').data[0]);
+    expect(Math.max(...theirs.map((y, i) => Math.abs(y - ours[i]!)))).toBeLessThan(step * 1.01);
+  });
+
   it('has no quantization between a layer and its activation, and drops what saturation does', async () => {
     const { graph } = await quantized(variedNetwork());
     expect(count(graph, 'Relu')).toBe(0);
