@@ -1,5 +1,13 @@
 import { present } from '../../base/index.ts';
-import type { FloatValue, Graph, IntegerConstant, Node, Operation, QuantizedValue, TableOperation } from '../../graph/index.ts';
+import type {
+  FloatValue,
+  Graph,
+  IntegerConstant,
+  Node,
+  Operation,
+  QuantizedValue,
+  TableOperation,
+} from '../../graph/index.ts';
 import { elementCount, tensor, type Shape, type Tensor } from '../../tensor/index.ts';
 import { requantizedTable } from '../quantizedTable.ts';
 import {
