@@ -1,16 +1,53 @@
-import { AppError } from '../base/index.ts';
+import { AppError, type ErrorCode } from '../base/index.ts';
 import { openDataset } from '../data/index.ts';
 import { selectVersion } from '../serving/index.ts';
-import type { JobSpec, ModelRecord, VersionRecord } from '../store/index.ts';
+import type { JobRecord, JobSpec, ModelRecord, VersionRecord } from '../store/index.ts';
+import { datasetFileErrors, submitErrors } from './errorGroups.ts';
+import type { IdempotencyGate } from './idempotency.ts';
 import type { HttpServices } from './services.ts';
 import { checkFit } from './uploads/intake.ts';
+
+/** What asking for a job on stored things may meet. */
+export const storedJobErrors = [
+  'MODEL_NOT_FOUND',
+  'VERSION_NOT_FOUND',
+  'DATASET_NOT_FOUND',
+  'MODEL_INVALID',
+  'UNSUPPORTED_OPERATOR',
+  'TOO_MANY_REQUESTS',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'UPLOAD_TOO_LARGE',
+  ...submitErrors,
+  ...datasetFileErrors,
+] as const satisfies ErrorCode[];
+
+/** A job whose version is named by number or alias, or left to be the newest. */
+export type StoredJob = Omit<JobSpec, 'version'> & { readonly version: number | string | undefined };
+
+/**
+ * Checks a job on stored things and queues it; the same key with the same request gives the first job.
+ *
+ * @throws AppError of `storedJobErrors`
+ */
+export async function submitStored(
+  services: HttpServices,
+  { version, ...request }: StoredJob,
+  { gate, key }: { readonly gate: IdempotencyGate; readonly key: string | undefined },
+): Promise<JobRecord> {
+  return gate.once(key, async () => {
+    const source = fp32Version(await services.store.metadata.model(request.model), version);
+    const spec = { ...request, version: source.version };
+    await checkData(services, source, spec);
+    return services.queue.submit(spec, key === undefined ? {} : { idempotencyKey: key });
+  });
+}
 
 /**
  * The version that a job reads: the named one, or the newest fp32 one.
  *
  * @throws AppError VERSION_NOT_FOUND, MODEL_INVALID for an int8 one, UNSUPPORTED_OPERATOR for one that cannot be imported
  */
-export function fp32Version(model: ModelRecord, selector: number | string | undefined): VersionRecord {
+function fp32Version(model: ModelRecord, selector: number | string | undefined): VersionRecord {
   const version =
     selector === undefined
       ? [...model.versions].sort((a, b) => b.version - a.version).find((candidate) => candidate.kind === 'fp32')
@@ -37,7 +74,7 @@ export function fp32Version(model: ModelRecord, selector: number | string | unde
  *
  * @throws AppError CALIBRATION_REQUIRED, DATASET_NOT_FOUND and those of data sets
  */
-export async function checkData(services: HttpServices, source: VersionRecord, spec: JobSpec): Promise<void> {
+async function checkData(services: HttpServices, source: VersionRecord, spec: JobSpec): Promise<void> {
   if (spec.recipe.activations !== 'none' && spec.calibration === undefined)
     throw new AppError(
       'CALIBRATION_REQUIRED',

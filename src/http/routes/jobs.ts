@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { JobEvent } from '../../jobs/index.ts';
-import type { JobRecord, JobSpec } from '../../store/index.ts';
-import { datasetFileErrors, submitErrors } from '../errorGroups.ts';
+import type { JobRecord } from '../../store/index.ts';
 import { IdempotencyGate, idempotencyHeaders } from '../idempotency.ts';
 import { jobId } from '../names.ts';
 import { operation, type App } from '../operation.ts';
@@ -11,7 +10,7 @@ import { jobPage, jobRequest, jobSchema } from '../schemas/jobs.ts';
 import { pageQuery } from '../schemas/shared.ts';
 import type { HttpServices } from '../services.ts';
 import { sendEvents, type ServerEvent } from '../sse.ts';
-import { checkData, fp32Version } from '../submission.ts';
+import { storedJobErrors, submitStored } from '../submission.ts';
 
 const byId = z.object({ id: jobId });
 
@@ -70,37 +69,14 @@ function submitRoute(app: App, services: HttpServices): void {
           tag: 'jobs',
           summary: 'Quantize a stored version with stored data sets',
           answers: { 202: { description: 'Queued', headers: ['Location', 'Retry-After'] } },
-          errors: [
-            'MODEL_NOT_FOUND',
-            'VERSION_NOT_FOUND',
-            'DATASET_NOT_FOUND',
-            'MODEL_INVALID',
-            'UNSUPPORTED_OPERATOR',
-            'TOO_MANY_REQUESTS',
-            'UNSUPPORTED_MEDIA_TYPE',
-            'UPLOAD_TOO_LARGE',
-            ...submitErrors,
-            ...datasetFileErrors,
-          ],
+          errors: storedJobErrors,
         },
       ),
     ),
     async (request, reply) => {
-      const key = request.headers['idempotency-key'];
-      const job = await gate.once(key, async () => {
-        const { model, version, ...rest } = request.body;
-        const source = fp32Version(await services.store.metadata.model(model), version);
-        const spec: JobSpec = {
-          kind: 'quantize',
-          model,
-          version: source.version,
-          recipe: rest.recipe,
-          calibration: rest.calibration,
-          evaluation: rest.evaluation,
-        };
-        await checkData(services, source, spec);
-        return services.queue.submit(spec, key === undefined ? {} : { idempotencyKey: key });
-      });
+      const { recipe, calibration, evaluation, ...version } = request.body;
+      const spec = { kind: 'quantize', version: undefined, ...version, recipe, calibration, evaluation } as const;
+      const job = await submitStored(services, spec, { gate, key: request.headers['idempotency-key'] });
       return reply.code(202).header('location', `/v1/jobs/${job.id}`).header('retry-after', 1).send(presentJob(job));
     },
   );

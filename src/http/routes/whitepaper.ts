@@ -3,8 +3,7 @@ import { AppError } from '../../base/index.ts';
 import { renderWhitepaper, whitepaperSchema } from '../../lab/index.ts';
 import { defaultRecipe } from '../../quant/index.ts';
 import { selectVersion } from '../../serving/index.ts';
-import type { JobSpec, VersionRecord } from '../../store/index.ts';
-import { datasetFileErrors, submitErrors } from '../errorGroups.ts';
+import type { VersionRecord } from '../../store/index.ts';
 import { IdempotencyGate, idempotencyHeaders } from '../idempotency.ts';
 import { modelName, versionSelector } from '../names.ts';
 import { operation, type App } from '../operation.ts';
@@ -13,7 +12,7 @@ import { presentJob } from '../present.ts';
 import { rateLimited } from '../rate.ts';
 import { jobSchema, whitepaperRequest } from '../schemas/jobs.ts';
 import type { HttpServices } from '../services.ts';
-import { checkData, fp32Version } from '../submission.ts';
+import { storedJobErrors, submitStored } from '../submission.ts';
 
 const byVersion = z.object({ name: modelName, version: versionSelector });
 
@@ -37,38 +36,15 @@ function submitRoute(app: App, services: HttpServices): void {
           summary: "Measure a version in every way of the whitepaper's tables",
           description: 'Tables 2, 3 and 5 and the post-training column of 6 of arXiv:1806.08342. No version is made.',
           answers: { 202: { description: 'Queued', headers: ['Location', 'Retry-After'] } },
-          errors: [
-            'MODEL_NOT_FOUND',
-            'VERSION_NOT_FOUND',
-            'DATASET_NOT_FOUND',
-            'MODEL_INVALID',
-            'UNSUPPORTED_OPERATOR',
-            'TOO_MANY_REQUESTS',
-            'UNSUPPORTED_MEDIA_TYPE',
-            'UPLOAD_TOO_LARGE',
-            ...submitErrors,
-            ...datasetFileErrors,
-          ],
+          errors: storedJobErrors,
         },
       ),
     ),
     async (request, reply) => {
-      const key = request.headers['idempotency-key'];
-      const job = await gate.once(key, async () => {
-        const { name, version } = request.params;
-        const { calibration, evaluation } = request.body;
-        const source = fp32Version(await services.store.metadata.model(name), version);
-        const spec: JobSpec = {
-          kind: 'whitepaper',
-          model: name,
-          version: source.version,
-          recipe: defaultRecipe,
-          calibration,
-          evaluation,
-        };
-        await checkData(services, source, spec);
-        return services.queue.submit(spec, key === undefined ? {} : { idempotencyKey: key });
-      });
+      const { name: model, version } = request.params;
+      const { calibration, evaluation } = request.body;
+      const spec = { kind: 'whitepaper', model, version, recipe: defaultRecipe, calibration, evaluation } as const;
+      const job = await submitStored(services, spec, { gate, key: request.headers['idempotency-key'] });
       return reply.code(202).header('location', `/v1/jobs/${job.id}`).header('retry-after', 1).send(presentJob(job));
     },
   );
