@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/index.ts';
@@ -41,6 +43,15 @@ describe('an executable', () => {
     const first = executable.run(feedsOf(1));
     executable.run(feedsOf(2, 2));
     expect(differenceOf(executable.run(feedsOf(1)), first)).toBeUndefined();
+  });
+
+  it('makes no garbage: 10,000 runs into the same outputs without a scavenge', async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      join(import.meta.dirname, 'fixtures/steadyRuns.ts'),
+    ]);
+    const { during, after } = JSON.parse(stdout) as { during: number; after: number };
+    expect(after).toBeGreaterThan(0);
+    expect(during).toBe(0);
   });
 
   it('times every operation, the samples untouched', () => {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../src/base/index.ts';
+import { present, seededRandom } from '../../src/base/index.ts';
 import { compile, type Executable } from '../../src/engine/index.ts';
 import type { QuantizedGraph } from '../../src/graph/index.ts';
 import { recipeSchema } from '../../src/quant/index.ts';
@@ -37,6 +37,16 @@ function hashOf(outputs: TensorMap): string {
 function expectFast(executable: Executable): void {
   const slow = [...executable.kernels].filter(([, kernel]) => kernel.startsWith('reference.'));
   expect(slow).toEqual([]);
+}
+
+/** A loaded network takes little more than its int8 weights and what one thread computes in. */
+function expectSmall(graph: QuantizedGraph, executable: Executable): void {
+  const weights = graph.operations.reduce(
+    (sum, operation) => sum + ('weights' in operation ? operation.weights.data.length : 0),
+    0,
+  );
+  const { wiring } = present(executable.share(), 'a network in memory');
+  expect(executable.memoryBytes).toBeLessThanOrEqual(1.3 * weights + wiring.arenaBytes + 2 ** 20);
 }
 
 function expectReferenceBits(
@@ -119,6 +129,7 @@ describe.each(['mobilenet_v2', 'mobilenet_v3_small'] as const)('%s at 64 pixels'
     const executable = compile(graph);
     expectReferenceBits(graph, [[executable.tier, executable]], [3, 4]);
     expectFast(executable);
+    expectSmall(graph, executable);
   });
 });
 
