@@ -186,5 +186,3 @@ export function kernelTable(): string {
     formatTable([['layer', 'plain loops', ...forms.keys()], ...rows, ...peaks]),
   ].join('\n');
 }
-
-if (import.meta.main) console.log(kernelTable());
