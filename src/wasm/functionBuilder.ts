@@ -75,7 +75,7 @@ export class FunctionBuilder {
 
   /** An i64 that fits 32 bits. */
   i64(value: number): this {
-    invariant(Math.abs(value) < 2 ** 31, `${value} does not fit 32 bits`);
+    invariant(value === (value | 0), `${value} does not fit 32 bits`);
     this.#stack.push('l');
     return this.#write(0x42, ...signedLeb(value));
   }
