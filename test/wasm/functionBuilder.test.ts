@@ -47,8 +47,7 @@ describe('constants', () => {
       fc.property(fc.integer(), (value) => {
         expect(make([], ['l'], (f) => f.i64(value)).run()).toBe(BigInt(value));
       }),
-      { examples: [[-(2 ** 31)], [2 ** 31 - 1]] },
-      { numRuns: 40 },
+      { numRuns: 40, examples: [[-(2 ** 31)], [2 ** 31 - 1]] },
     );
     expect(() => new FunctionBuilder([], ['l']).i64(2 ** 31)).toThrow('2147483648 does not fit 32 bits');
   });
