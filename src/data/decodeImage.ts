@@ -124,8 +124,9 @@ function checkSize(name: string, header: Metadata, maxPixels: number): Size {
   return { width, height };
 }
 
+/** In memory of our own: that of libvips cannot move to another thread. */
 function toRgb(data: Uint8Array, channels: number): Uint8Array {
-  if (channels === 3) return data;
+  if (channels === 3) return new Uint8Array(data);
   const count = data.length / channels;
   const rgb = new Uint8Array(count * 3);
   for (let pixel = 0; pixel < count; pixel++)

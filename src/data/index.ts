@@ -12,7 +12,7 @@ export type { DatasetLimits } from './limits.ts';
 export { loadSample } from './loadSample.ts';
 export { openDataset } from './openDataset.ts';
 export type { DatasetFormat, OpenDatasetOptions, OpenedDataset } from './openDataset.ts';
-export { affineTable, pixelsOf, pixelTensor, preprocessImage } from './preprocessImage.ts';
+export { affineTable, pixelsOf, preprocessImage } from './preprocessImage.ts';
 export type { ImageOptions } from './preprocessImage.ts';
 export { checkLabels, countDuplicates, holdOut, withoutOverlap } from './split.ts';
 export type { Split } from './split.ts';

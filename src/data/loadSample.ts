@@ -1,8 +1,8 @@
 import { AppError, present } from '../base/index.ts';
-import { formatShape, tensor, type Tensor, type TensorMap } from '../tensor/index.ts';
+import { formatShape, tensor, tensorOf, type Tensor, type TensorMap } from '../tensor/index.ts';
 import type { Dataset, InputSpec, Sample } from './dataset.ts';
 import type { Preprocessing } from './preprocessing.ts';
-import { pixelsOf, pixelTensor, preprocessImage } from './preprocessImage.ts';
+import { preprocessImage } from './preprocessImage.ts';
 
 /**
  * One sample as the network's inputs, batch 1. Images are preprocessed; tensors are the network's inputs already and only
@@ -23,11 +23,7 @@ export async function loadSample(
   if (input === undefined || inputs.length !== 1)
     throw mismatch(`'${sample.name}' is one image, but the network has ${inputs.length} inputs; send npz.`);
   const { name } = sample;
-  const value =
-    input.dtype === 'uint8'
-      ? pixelTensor(await pixelsOf(content.bytes, input, preprocessing, { name }), input)
-      : await preprocessImage(content.bytes, input, preprocessing, { name });
-  return new Map([[input.name, value]]);
+  return new Map([[input.name, tensorOf(await preprocessImage(content.bytes, input, preprocessing, { name }))]]);
 }
 
 function fitTensors(sample: Sample, tensors: ReadonlyMap<string, Tensor>, inputs: readonly InputSpec[]): TensorMap {

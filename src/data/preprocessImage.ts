@@ -1,4 +1,4 @@
-import { tensor, type TensorOf } from '../tensor/index.ts';
+import { pixelFeed, type PixelFeed } from '../tensor/index.ts';
 import type { InputSpec } from './dataset.ts';
 import { decodeImage, type Pixels } from './decodeImage.ts';
 import { checkPreprocessing, imageInputOf, planGeometry, type Geometry } from './geometry.ts';
@@ -38,8 +38,9 @@ export async function pixelsOf(
 }
 
 /**
- * An image as a network input of one sample, in the input's layout:
- *   y = f32((x · scale − mean) / std), x in 0..255, per channel in the network's order.
+ * An image as a network input of one sample, still in bytes: with the levels
+ *   y = f32((x · scale − mean) / std), x in 0..255, per channel in the network's order,
+ * where the input is float32, and without where it takes the bytes themselves.
  *
  * @throws AppError as `pixelsOf`
  */
@@ -48,23 +49,11 @@ export async function preprocessImage(
   input: InputSpec,
   preprocessing: Preprocessing,
   options: ImageOptions = {},
-): Promise<TensorOf<'float32'>> {
-  const pixels = await pixelsOf(bytes, input, preprocessing, options);
-  const table = affineTable(preprocessing, pixels.channels);
-  const y = new Float32Array(pixels.data.length);
-  arrange(pixels, input.layout, (from, to, channel) => {
-    y[to] = table[channel * 256 + (pixels.data[from] ?? 0)] ?? 0;
-  });
-  return tensor('float32', input.shape, y);
-}
-
-/** Pixels as a uint8 network input, without the affine step. */
-export function pixelTensor(pixels: Pixels, input: InputSpec): TensorOf<'uint8'> {
-  const y = new Uint8Array(pixels.data.length);
-  arrange(pixels, input.layout, (from, to) => {
-    y[to] = pixels.data[from] ?? 0;
-  });
-  return tensor('uint8', input.shape, y);
+): Promise<PixelFeed> {
+  const { data, channels } = await pixelsOf(bytes, input, preprocessing, options);
+  const { shape, layout, dtype } = input;
+  const levels = dtype === 'float32' ? affineTable(preprocessing, channels) : undefined;
+  return pixelFeed({ shape, layout, data, levels });
 }
 
 /** The affine step for each channel and each of the 256 pixel values: entry channel · 256 + x. */
@@ -75,18 +64,6 @@ export function affineTable({ scale, mean, std }: Preprocessing, channels: numbe
     const channel = i >> 8;
     return ((i & 255) * scale - at(mean, channel)) / at(std, channel);
   });
-}
-
-/** Walks [height, width, channels] pixels and where each goes in the layout. */
-function arrange(
-  { width, height, channels }: Pixels,
-  layout: InputSpec['layout'],
-  put: (from: number, to: number, channel: number) => void,
-): void {
-  const plane = width * height;
-  for (let pixel = 0, from = 0; pixel < plane; pixel++)
-    for (let channel = 0; channel < channels; channel++, from++)
-      put(from, layout === 'NHWC' ? from : channel * plane + pixel, channel);
 }
 
 function cutOut(image: Pixels, { window, padValue }: Geometry): Pixels {

@@ -1,7 +1,7 @@
 import { InvariantError } from '../base/index.ts';
 import type { QuantizedGraph } from '../graph/index.ts';
 import { runQuantized } from '../reference/index.ts';
-import { tensor, type TensorMap } from '../tensor/index.ts';
+import { tensor, tensorsOf, type FeedMap, type TensorMap } from '../tensor/index.ts';
 import { dotOfTier, type DotStrategy } from './dot.ts';
 import type { Executable } from './executable.ts';
 import { instantiate } from './instantiate.ts';
@@ -42,8 +42,8 @@ class ReferenceExecutable implements Executable {
     this.kernels = new Map(graph.operations.map(({ name, kind }) => [name, `reference.${kind}`]));
   }
 
-  run(feeds: TensorMap): TensorMap {
-    return runQuantized(this.#graph, feeds);
+  run(feeds: FeedMap): TensorMap {
+    return runQuantized(this.#graph, tensorsOf(feeds));
   }
 
   join(): never {

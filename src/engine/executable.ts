@@ -1,4 +1,4 @@
-import type { TensorMap } from '../tensor/index.ts';
+import type { FeedMap, TensorMap } from '../tensor/index.ts';
 import type { SharedNetwork } from './shared.ts';
 import type { Tier } from './tier.ts';
 
@@ -35,10 +35,11 @@ export interface Executable {
   /** Number of its arena in the memory that threads share; 0 for the one that was compiled. */
   readonly arena: number;
   /**
-   * Runs any batch (samples one after the other). Inputs are the graph's own (float32, or uint8 at a quantized input).
+   * Runs any batch (samples one after the other). Inputs are the graph's own (float32, or uint8 at a quantized input), or the
+   * pixels of one sample, which a network that begins by quantizing an image reads as they are.
    * @throws AppError INFERENCE_INVALID for a wrong name, dtype or shape
    */
-  run(feeds: TensorMap, options?: RunOptions): TensorMap;
+  run(feeds: FeedMap, options?: RunOptions): TensorMap;
   /**
    * Takes part in the inference that another instance of the network runs as leader of a team, and returns when it is
    * done. Waits for it to begin.
@@ -49,7 +50,7 @@ export interface Executable {
    */
   join(leader: number, team: Membership, samples?: number): void;
   /** Per-node times of one inference; throws InvariantError on the reference tier. */
-  profile(feeds: TensorMap): readonly NodeTiming[];
+  profile(feeds: FeedMap): readonly NodeTiming[];
   /** What other threads need to run the same network on the same weights; absent on the reference tier. */
   share(): SharedNetwork | undefined;
   close(): void;

@@ -1,6 +1,6 @@
 import { invariant, present } from '../base/index.ts';
 import { checkFeeds, runOperation } from '../reference/index.ts';
-import type { Tensor, TensorMap } from '../tensor/index.ts';
+import { tensorsOf, type FeedMap, type Tensor, type TensorMap } from '../tensor/index.ts';
 import type { Executable, Membership, NodeTiming, RunOptions } from './executable.ts';
 import { Gate } from './gate.ts';
 import { ArenaView } from './memory.ts';
@@ -66,8 +66,9 @@ export class Instance implements Executable {
     return found as Entry;
   }
 
-  run(feeds: TensorMap, { into, team }: RunOptions = {}): TensorMap {
-    const samples = this.#ports.isOneSample(feeds) ? 1 : checkFeeds(this.#plan.graph, feeds);
+  run(given: FeedMap, { into, team }: RunOptions = {}): TensorMap {
+    const feeds = this.#writable(given);
+    const samples = this.#ports.samplesOf(feeds);
     const outputs = into ?? this.#ports.allocate(samples);
     for (let sample = 0; sample < samples; sample++) {
       this.#ports.write(feeds, sample);
@@ -76,6 +77,14 @@ export class Instance implements Executable {
       this.#ports.read(outputs, sample);
     }
     return outputs;
+  }
+
+  /** One sample as it is, where its form allows; all else as tensors. */
+  #writable(feeds: FeedMap): FeedMap {
+    if (this.#ports.isOneSample(feeds)) return feeds;
+    const tensors = tensorsOf(feeds);
+    checkFeeds(this.#plan.graph, tensors);
+    return tensors;
   }
 
   #runAlone(): void {
@@ -137,9 +146,8 @@ export class Instance implements Executable {
     return this.#shared;
   }
 
-  profile(feeds: TensorMap): readonly NodeTiming[] {
-    checkFeeds(this.#plan.graph, feeds);
-    this.#ports.write(feeds, 0);
+  profile(feeds: FeedMap): readonly NodeTiming[] {
+    this.#ports.write(this.#writable(feeds), 0);
     return this.#plan.steps.map((step) => {
       const entry = step.entry === undefined ? undefined : this.#function(step.entry);
       const start = performance.now();

@@ -1,8 +1,9 @@
 import { InvariantError, present } from '../base/index.ts';
 import type { FloatValue, QuantizedValue } from '../graph/index.ts';
-import { allocate, elementCount, type Tensor } from '../tensor/index.ts';
+import { allocate, elementCount, type PixelFeed, type Tensor } from '../tensor/index.ts';
 import type { Wiring } from './plan/plan.ts';
 import { physicalOffsets } from './plan/layout.ts';
+import { FORM, LEVELS, type PixelInput } from './plan/pixelInput.ts';
 
 type Elements = Tensor['data'];
 
@@ -70,20 +71,60 @@ export class ArenaValue {
   }
 }
 
+/** An input image in an arena that may come as pixels: what tells the two apart, and where pixels and levels go. */
+export class PixelPlace {
+  readonly #form: Int32Array;
+  readonly #pixels: Uint8Array;
+  readonly #levels: Float32Array;
+
+  constructor(input: PixelInput, { buffer }: WebAssembly.Memory, address: number) {
+    this.#form = new Int32Array(buffer, address + input.form, 1);
+    this.#pixels = new Uint8Array(buffer, address, input.pixels * input.channels);
+    this.#levels = new Float32Array(buffer, address + input.levels, input.channels * LEVELS);
+  }
+
+  /** Whether the kernel reads the feed as it is; its shape was checked. */
+  takes({ layout, levels }: PixelFeed): boolean {
+    return layout === 'NCHW' && levels !== undefined;
+  }
+
+  write({ data, levels }: PixelFeed): void {
+    this.#form[0] = FORM.pixels;
+    this.#pixels.set(data);
+    if (levels) this.#levels.set(levels);
+  }
+
+  expectFloats(): void {
+    this.#form[0] = FORM.floats;
+  }
+}
+
 /** The values of one arena, found by name. */
 export class ArenaView {
   readonly #values = new Map<string, ArenaValue>();
-  readonly #make: (name: string) => ArenaValue;
+  readonly #plan: Wiring;
+  readonly #memory: WebAssembly.Memory;
+  readonly #arena: number;
 
   constructor(plan: Wiring, memory: WebAssembly.Memory, arena: number) {
-    this.#make = (name) => new ArenaValue(plan, memory, arena, name);
+    this.#plan = plan;
+    this.#memory = memory;
+    this.#arena = arena;
   }
 
   get(name: string): ArenaValue {
     const known = this.#values.get(name);
     if (known) return known;
-    const made = this.#make(name);
+    const made = new ArenaValue(this.#plan, this.#memory, this.#arena, name);
     this.#values.set(name, made);
     return made;
+  }
+
+  /** Undefined for a value that cannot come as pixels. */
+  pixels(name: string): PixelPlace | undefined {
+    const layout = this.#plan.layouts.get(name);
+    if (layout?.kind !== 'plain' || !layout.pixels) return undefined;
+    const address = this.#arena + present(this.#plan.addresses.get(name), `address of '${name}'`);
+    return new PixelPlace(layout.pixels, this.#memory, address);
   }
 }

@@ -1,6 +1,6 @@
 import { AppError, present } from '../base/index.ts';
-import { allocate, type Tensor, type TensorMap } from '../tensor/index.ts';
-import type { ArenaValue, ArenaView } from './memory.ts';
+import { allocate, type FeedMap, type Tensor, type TensorMap } from '../tensor/index.ts';
+import type { ArenaValue, ArenaView, PixelPlace } from './memory.ts';
 import type { Wiring } from './plan/plan.ts';
 
 /** int8 values are stored as uint8, moved by this. */
@@ -15,6 +15,8 @@ interface Port {
   readonly shift: number;
   /** Absent for an output that is a constant. */
   readonly place: ArenaValue | undefined;
+  /** Of an input that may come as pixels. */
+  readonly pixels: PixelPlace | undefined;
 }
 
 /** Where feeds enter an arena and outputs leave it. */
@@ -27,32 +29,46 @@ export class Ports {
     const portOf = (name: string): Port => {
       const value = present(graph.values.get(name), `value '${name}'`);
       const place = addresses.has(name) ? view.get(name) : undefined;
+      const pixels = place && view.pixels(name);
       const { shape } = value;
       const count = shape.reduce((product, size) => product * size, 1);
-      if (value.kind === 'float') return { name, dtype: value.dtype, shape, count, shift: 0, place };
-      return { name, dtype: value.storedAs, shape, count, shift: value.storedAs === 'int8' ? SIGN_SHIFT : 0, place };
+      if (value.kind === 'float') return { name, dtype: value.dtype, shape, count, shift: 0, place, pixels };
+      const shift = value.storedAs === 'int8' ? SIGN_SHIFT : 0;
+      return { name, dtype: value.storedAs, shape, count, shift, place, pixels };
     };
     this.#inputs = graph.inputs.map(portOf);
     this.#outputs = graph.outputs.map(portOf);
     this.#constants = graph.constants;
   }
 
-  /** Whether the feeds are exactly one sample of every input. */
-  isOneSample(feeds: TensorMap): boolean {
+  /** Whether the feeds are exactly one sample of every input, in a form that `write` takes. */
+  isOneSample(feeds: FeedMap): boolean {
     for (let index = 0; index < this.#inputs.length; index++) {
-      const { name, dtype, shape } = this.#inputs[index]!;
+      const { name, dtype, shape, pixels } = this.#inputs[index]!;
       const feed = feeds.get(name);
-      if (feed?.dtype !== dtype || feed.shape.length !== shape.length) return false;
+      if (feed?.shape.length !== shape.length) return false;
+      if (feed.dtype === 'pixels' ? !pixels?.takes(feed) : feed.dtype !== dtype) return false;
       for (let axis = 0; axis < shape.length; axis++) if (feed.shape[axis] !== shape[axis]) return false;
     }
     return true;
   }
 
+  /** Samples of feeds that were checked. */
+  samplesOf(feeds: FeedMap): number {
+    const [input] = this.#inputs;
+    return input ? feeds.get(input.name)!.data.length / input.count : 1;
+  }
+
   /** Writes one sample of the feeds, which were checked, into the arena. */
-  write(feeds: TensorMap, sample: number): void {
+  write(feeds: FeedMap, sample: number): void {
     for (let index = 0; index < this.#inputs.length; index++) {
-      const { name, count, shift, place } = this.#inputs[index]!;
-      place?.write(feeds.get(name)!.data, sample * count, shift);
+      const { name, count, shift, place, pixels } = this.#inputs[index]!;
+      const feed = feeds.get(name)!;
+      if (feed.dtype === 'pixels') pixels!.write(feed);
+      else {
+        pixels?.expectFloats();
+        place?.write(feed.data, sample * count, shift);
+      }
     }
   }
 

@@ -2,7 +2,7 @@ export { InferenceService } from './service.ts';
 export type { Served, ServeRequest, ServingEvents, ServingOptions } from './service.ts';
 export { executorOf } from './executorOf.ts';
 export type { VersionExecutor } from './executorOf.ts';
-export { checkFeeds, imageInput } from './inputs.ts';
+export { checkFeeds, imageFeeds } from './inputs.ts';
 export { addGauge, createMetrics, stages } from './metrics.ts';
 export type { Metrics, Stage, StageTimes } from './metrics.ts';
 export { PreflightChecker } from './preflight.ts';

@@ -1,7 +1,7 @@
 import { AppError } from '../base/index.ts';
-import { inputSpecOf, type InputSpec } from '../data/index.ts';
-import type { ModelSummary, TensorInfo } from '../store/index.ts';
-import { formatShape, type Tensor, type TensorMap } from '../tensor/index.ts';
+import { inputSpecOf, preprocessImage, type InputSpec } from '../data/index.ts';
+import type { ModelSummary, TensorInfo, VersionRecord } from '../store/index.ts';
+import { elementTypeOf, formatShape, type Feed, type FeedMap } from '../tensor/index.ts';
 
 const BATCH = -1;
 const imageChannels: readonly number[] = [1, 3];
@@ -21,6 +21,16 @@ export function imageInput(summary: ModelSummary): InputSpec {
   return spec;
 }
 
+/**
+ * An image as the version's only input, by the version's own preprocessing.
+ *
+ * @throws AppError as `imageInput` and `preprocessImage`
+ */
+export async function imageFeeds(image: Uint8Array, version: VersionRecord): Promise<FeedMap> {
+  const input = imageInput(version.summary);
+  return new Map([[input.name, await preprocessImage(image, input, version.preprocessing)]]);
+}
+
 function notAnImage(found: string): AppError {
   return new AppError(
     'INFERENCE_INVALID',
@@ -36,7 +46,7 @@ function notAnImage(found: string): AppError {
  * @returns samples in the batch
  * @throws AppError INFERENCE_INVALID that names the input, what was sent and what is allowed
  */
-export function checkFeeds(feeds: TensorMap, inputs: readonly TensorInfo[]): number {
+export function checkFeeds(feeds: FeedMap, inputs: readonly TensorInfo[]): number {
   for (const name of feeds.keys()) {
     if (!inputs.some((input) => input.name === name))
       throw invalid(
@@ -48,7 +58,7 @@ export function checkFeeds(feeds: TensorMap, inputs: readonly TensorInfo[]): num
   for (const input of inputs) {
     const fed = feeds.get(input.name);
     if (fed === undefined) throw invalid(`Input '${input.name}' is missing.`);
-    checkTensor(fed, input);
+    checkFeed(fed, input);
     if (input.shape[0] !== BATCH) continue;
     const size = fed.shape[0] ?? 1;
     if (batchFrom !== undefined && size !== batch)
@@ -59,9 +69,9 @@ export function checkFeeds(feeds: TensorMap, inputs: readonly TensorInfo[]): num
   return batch;
 }
 
-function checkTensor(fed: Tensor, input: TensorInfo): void {
-  if (fed.dtype !== input.dtype)
-    throw invalid(`Input '${input.name}' is ${fed.dtype}; the model takes ${input.dtype}.`);
+function checkFeed(fed: Feed, input: TensorInfo): void {
+  const dtype = elementTypeOf(fed);
+  if (dtype !== input.dtype) throw invalid(`Input '${input.name}' is ${dtype}; the model takes ${input.dtype}.`);
   const fits =
     fed.shape.length === input.shape.length &&
     input.shape.every((dim, axis) => (dim === BATCH ? (fed.shape[axis] ?? 0) >= 1 : dim === fed.shape[axis]));

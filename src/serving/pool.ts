@@ -1,6 +1,6 @@
 import { AppError, present } from '../base/index.ts';
 import type { SharedNetwork, Tier } from '../engine/index.ts';
-import type { TensorMap } from '../tensor/index.ts';
+import type { FeedMap, TensorMap } from '../tensor/index.ts';
 import type { LoadedModel } from './threads/protocol.ts';
 import { transferables } from './threads/protocol.ts';
 import { Thread } from './threads/thread.ts';
@@ -31,7 +31,7 @@ export interface RunResult {
 
 interface Task {
   readonly key: string;
-  readonly feeds: TensorMap;
+  readonly feeds: FeedMap;
   readonly resolve: (result: RunResult) => void;
   readonly reject: (error: unknown) => void;
   dispose: () => void;
@@ -118,7 +118,7 @@ export class InferencePool {
   /**
    * @throws AppError INFERENCE_QUEUE_FULL; INFERENCE_TIMEOUT after the time limit, waiting or running; CANCELLED on abort
    */
-  run(key: string, feeds: TensorMap, signal?: AbortSignal): Promise<RunResult> {
+  run(key: string, feeds: FeedMap, signal?: AbortSignal): Promise<RunResult> {
     if (this.#closed) return Promise.reject(new AppError('SERVICE_STOPPING', 'The service is stopping.'));
     const idle = this.#slots.find((slot) => !slot.busy);
     if (idle === undefined && this.#queue.length >= this.#options.queueLength)

@@ -2,7 +2,7 @@ import { AppError } from '../base/index.ts';
 import type { Tier } from '../engine/index.ts';
 import type { FloatServer } from '../jobs/index.ts';
 import type { Store, VersionRecord } from '../store/index.ts';
-import type { TensorMap } from '../tensor/index.ts';
+import { tensorsOf, type FeedMap, type TensorMap } from '../tensor/index.ts';
 import { executorOf } from './executorOf.ts';
 import { checkFeeds } from './inputs.ts';
 import { ModelCache, type LoadState } from './modelCache.ts';
@@ -29,7 +29,7 @@ export interface ServingEvents {
 export interface ServeRequest<T> {
   readonly protocol: 'predict' | 'v2';
   readonly signal?: AbortSignal | undefined;
-  preprocess(version: VersionRecord): Promise<TensorMap>;
+  preprocess(version: VersionRecord): Promise<FeedMap>;
   postprocess(outputs: TensorMap, version: VersionRecord): T;
 }
 
@@ -175,7 +175,7 @@ export class InferenceService {
     return { result: { value, version, times, totalMs: end - start }, batch };
   }
 
-  async #run(version: VersionRecord, feeds: TensorMap, signal: AbortSignal | undefined) {
+  async #run(version: VersionRecord, feeds: FeedMap, signal: AbortSignal | undefined) {
     const start = performance.now();
     const { outputs, computeMs } =
       executorOf(version) === 'octet'
@@ -194,8 +194,8 @@ export class InferenceService {
     await this.#withFloats((ended) => this.#floats.check(path, ended), undefined);
   }
 
-  async #runFloat(version: VersionRecord, feeds: TensorMap, signal: AbortSignal | undefined) {
-    return this.#withFloats((ended) => this.#floats.infer(version.sha256, feeds, ended), signal);
+  async #runFloat(version: VersionRecord, feeds: FeedMap, signal: AbortSignal | undefined) {
+    return this.#withFloats((ended) => this.#floats.infer(version.sha256, tensorsOf(feeds), ended), signal);
   }
 
   /** The worker process queues on its own; here only the number of requests under way is bounded. */

@@ -12,6 +12,7 @@ import {
   preprocessingSchema,
   type InputSpec,
 } from '../../src/data/index.ts';
+import { tensorOf } from '../../src/tensor/index.ts';
 import { file, png, rawRgb, zip, type Rgb } from './writers.ts';
 
 type Options = Parameters<typeof preprocessingSchema.parse>[0];
@@ -36,7 +37,7 @@ const twoByTwo = await png({ width: 2, height: 2, pixel: (x, y) => [x * 100, y *
 describe('the affine step', () => {
   it('is (x · scale − mean) / std per channel, rounded once to float32', async () => {
     const options = parse({ scale: 0.5, mean: [1, 2, 3], std: [2, 4, 8] });
-    const y = await preprocessImage(twoByTwo, spec([1, 3, 2, 2]), options);
+    const y = tensorOf(await preprocessImage(twoByTwo, spec([1, 3, 2, 2]), options));
     const expected = [
       [0, 100, 0, 100].map((x) => (x * 0.5 - 1) / 2),
       [0, 0, 50, 50].map((x) => (x * 0.5 - 2) / 4),
@@ -47,8 +48,8 @@ describe('the affine step', () => {
 
   it('goes to NHWC by the same numbers', async () => {
     const options = parse({ mean: [1, 2, 3] });
-    const nchw = (await preprocessImage(twoByTwo, spec([1, 3, 2, 2]), options)).data;
-    const nhwc = (await preprocessImage(twoByTwo, spec([1, 2, 2, 3], 'NHWC'), options)).data;
+    const nchw = tensorOf(await preprocessImage(twoByTwo, spec([1, 3, 2, 2]), options)).data;
+    const nhwc = tensorOf(await preprocessImage(twoByTwo, spec([1, 2, 2, 3], 'NHWC'), options)).data;
     for (let channel = 0; channel < 3; channel++)
       for (let pixel = 0; pixel < 4; pixel++) expect(nhwc[pixel * 3 + channel]).toBe(nchw[channel * 4 + pixel]);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkFeeds, imageInput } from '../../src/serving/index.ts';
+import { checkFeeds, imageInput } from '../../src/serving/inputs.ts';
 import type { TensorInfo } from '../../src/store/index.ts';
 import { tensor, type Tensor } from '../../src/tensor/index.ts';
 import { summary } from '../support/records.ts';

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { seededRandom, type Random } from '../../src/base/index.ts';
+import type { QuantizedGraph, QuantizedValue } from '../../src/graph/index.ts';
 import {
   asInt8,
   batches,
@@ -21,7 +22,7 @@ const shapes = fc.oneof(
   fc.tuple(fc.constant(1), upTo(7), upTo(7)),
 );
 
-const scales = fc.oneof(
+export const scales = fc.oneof(
   fc.integer({ min: -10, max: 4 }).map((exponent) => 2 ** exponent),
   fc.integer({ min: 1, max: 1_000_000 }).map((n) => Math.fround(n / 999_983)),
   fc.constantFrom(1e-38, 1e30),
@@ -30,7 +31,7 @@ const scales = fc.oneof(
 const special = [NaN, Infinity, -Infinity, 0, -0, 1e-45, -1e-45, 3.4e38, -3.4e38, 2 ** 31, -(2 ** 31), 2 ** 24 + 1];
 
 /** Real numbers in and around the range, ties exactly, and everything that a float32 can be. */
-function realOf(scale: number, zeroPoint: number, random: Random): number {
+export function realOf(scale: number, zeroPoint: number, random: Random): number {
   const kind = random();
   const q = integerOf(random, -40, 300) - zeroPoint;
   if (kind < 0.4) return (q + 0.5) * scale;
@@ -69,30 +70,34 @@ function quantizeProblem({ shape, scale, zeroPoint, signed, batch, seed }: Conve
   });
 }
 
-/** An image of up to four channels that a convolution reads: quantized into pixels of four bytes. */
-function imageProblem(image: ConvertSizes & { readonly channels: number; readonly size: number }): Problem {
-  const { scale, zeroPoint, batch, seed, channels, size } = image;
-  const random = seededRandom(seed);
-  const shape = [1, channels, size, size];
+/** An image that a convolution reads, which changes nothing: quantized into pixels of four bytes. */
+export function imageGraph(image: QuantizedValue): QuantizedGraph {
+  const channels = image.shape[1] ?? 1;
   const identity = (m: number, c: number): number => (m === c ? 1 : 0);
   const weights = {
     data: Int8Array.from({ length: channels * channels }, (_, i) => identity(Math.floor(i / channels), i % channels)),
     ...{ shape: [channels, channels, 1, 1], zeroPoints: new Int32Array(channels), bias: new Int32Array(channels) },
     ...{ scales: new Float32Array(channels).fill(1), multipliers: new Float32Array(channels).fill(1) },
   };
+  return graphOf(
+    [
+      { kind: 'quantize', name: 'quantize', input: 'x', output: 'q' },
+      {
+        ...{ kind: 'conv', name: 'identity', input: 'q', output: 'y', weights, group: 1 },
+        ...{ strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], clamp: { qmin: 0, qmax: 255 } },
+      },
+    ],
+    { x: floatOf(image.shape), q: image, y: image },
+    { inputs: ['x'], outputs: ['y'] },
+  );
+}
+
+function imageProblem(image: ConvertSizes & { readonly channels: number; readonly size: number }): Problem {
+  const { scale, zeroPoint, batch, seed, channels, size } = image;
+  const random = seededRandom(seed);
   return problemOf({
-    graph: graphOf(
-      [
-        { kind: 'quantize', name: 'quantize', input: 'x', output: 'q' },
-        {
-          ...{ kind: 'conv', name: 'identity', input: 'q', output: 'y', weights, group: 1 },
-          ...{ strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], clamp: { qmin: 0, qmax: 255 } },
-        },
-      ],
-      { x: floatOf(shape), q: quantized(shape, zeroPoint, scale), y: quantized(shape, zeroPoint, scale) },
-      { inputs: ['x'], outputs: ['y'] },
-    ),
-    kernels: { quantize: () => (size >= 3 ? /^quantize\.interleave4$/ : /^quantize\./) },
+    graph: imageGraph(quantized([1, channels, size, size], zeroPoint, scale)),
+    kernels: { quantize: () => (size >= 3 ? /^quantize\.pixels\.interleave4$/ : /^quantize\./) },
     feed: (_, count) => Float32Array.from({ length: count }, () => realOf(scale, zeroPoint, random)),
     ...{ random, batch, sizes: image },
   });

@@ -9,6 +9,7 @@ import { floatProductSuites } from './float/products.ts';
 import { fullyConnectedSuite } from './fullyConnected.ts';
 import { moveSuites } from './move.ts';
 import { networkSuite } from './network.ts';
+import { pixelSuite } from './pixels.ts';
 import { poolSuites } from './pool.ts';
 import type { Suite } from './problem.ts';
 import { residualSuite } from './residual.ts';
@@ -24,6 +25,7 @@ export const suites: readonly Suite[] = [
   ...poolSuites,
   ...moveSuites,
   ...convertSuites,
+  pixelSuite,
   ...floatElementwiseSuites,
   ...floatProductSuites,
   ...floatPoolSuites,

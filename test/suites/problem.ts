@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import type { Random } from '../../src/base/index.ts';
 import type { FloatValue, Operation, QuantizedGraph, QuantizedValue } from '../../src/graph/index.ts';
-import { elementCount, tensor, type Shape, type Tensor, type TensorMap } from '../../src/tensor/index.ts';
+import {
+  elementCount,
+  tensor,
+  tensorsOf,
+  type FeedMap,
+  type Shape,
+  type Tensor,
+  type TensorMap,
+} from '../../src/tensor/index.ts';
 
 /** The fastest arithmetic of a tier's matrix kernels. */
 export type DotName = 'pairs' | 'bytePairs' | 'unsigned' | 'signed';
@@ -13,6 +21,8 @@ export type ExpectedKernel = (dot: DotName) => RegExp;
 export interface Problem {
   readonly graph: QuantizedGraph;
   readonly feeds: TensorMap;
+  /** What the feeds are the tensors of, where an image comes as pixels. */
+  readonly pixels?: FeedMap | undefined;
   /** By operation name. */
   readonly kernels: ReadonlyMap<string, ExpectedKernel>;
   /** Everything needed to build the problem by hand. */
@@ -28,19 +38,20 @@ export interface Suite {
   readonly runs: number;
 }
 
-/** A problem of a graph; `feed` makes one input for a batch. */
+/** A problem of a graph; `feed` makes one input for a batch, unless `pixels` are all of them. */
 export function problemOf(parts: {
   readonly graph: QuantizedGraph;
   readonly kernels: Readonly<Record<string, ExpectedKernel>>;
   readonly random: Random;
   readonly batch: number;
+  readonly pixels?: FeedMap | undefined;
   readonly feed?: (value: QuantizedValue | FloatValue, count: number) => Tensor['data'];
   readonly sizes?: unknown;
 }): Problem {
-  const { graph, random, batch } = parts;
+  const { graph, random, batch, pixels } = parts;
   const feed = parts.feed ?? ((value, count) => randomElements(value, count, random));
-  const feeds = new Map(
-    graph.inputs.map((name): [string, Tensor] => {
+  const tensors = new Map(
+    (pixels ? [] : graph.inputs).map((name): [string, Tensor] => {
       const value = graph.values.get(name)!;
       const [unit = 1, ...rest] = value.shape;
       const shape = [unit * batch, ...rest];
@@ -54,7 +65,8 @@ export function problemOf(parts: {
   );
   return {
     graph,
-    feeds,
+    feeds: pixels ? tensorsOf(pixels) : tensors,
+    pixels,
     kernels: new Map(Object.entries(parts.kernels)),
     description,
     [fc.toStringMethod]: () => description,

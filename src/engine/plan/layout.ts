@@ -1,6 +1,7 @@
 import type { FloatValue, Operation, QuantizedGraph, QuantizedValue } from '../../graph/index.ts';
 import { bytesPerElement, elementCount } from '../../tensor/index.ts';
 import { inputsOf } from '../../reference/index.ts';
+import { pixelInputOf, type PixelInput } from './pixelInput.ts';
 
 /** Channels are stored in multiples of this, so that every store of a kernel is a whole vector. */
 export const CHANNEL_BLOCK = 16;
@@ -12,7 +13,7 @@ export const SLACK_BYTES = 64;
  * How a value lies in memory.
  *   nhwc   one sample of bytes, pixel by pixel; a pixel is `channelStride` ≥ channels bytes, the rest is padding
  *   nhwcFloat  one sample of float32, pixel by pixel, without padding: the row-major order of [height, width, channels]
- *   plain  row-major as ONNX has it
+ *   plain  row-major as ONNX has it; an image at the network's entry may be `pixels` instead
  */
 export type Layout =
   | {
@@ -30,7 +31,7 @@ export type Layout =
       readonly channels: number;
       readonly byteLength: number;
     }
-  | { readonly kind: 'plain'; readonly byteLength: number };
+  | { readonly kind: 'plain'; readonly byteLength: number; readonly pixels?: PixelInput | undefined };
 
 export type NhwcLayout = Extract<Layout, { kind: 'nhwc' }>;
 
@@ -46,10 +47,12 @@ export function chooseLayouts(graph: QuantizedGraph): Map<string, Layout> {
   const narrow = narrowImages(graph);
   const outside = new Set([...graph.inputs, ...graph.outputs]);
   return new Map(
-    [...graph.values].map(([name, value]) => [
-      name,
-      value.kind === 'float' ? layoutOfFloat(value, outside.has(name)) : layoutOf(value, narrow.has(name)),
-    ]),
+    [...graph.values].map(([name, value]) => {
+      if (value.kind === 'quantized') return [name, layoutOf(value, narrow.has(name))];
+      const pixels = pixelInputOf(graph, name);
+      if (pixels) return [name, { kind: 'plain', byteLength: pixels.byteLength, pixels }];
+      return [name, layoutOfFloat(value, outside.has(name))];
+    }),
   );
 }
 

@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import type { FastifyRequest } from 'fastify';
 import { AppError } from '../../base/index.ts';
-import { pixelsOf, pixelTensor, preprocessImage } from '../../data/index.ts';
 import {
   classScores,
   executorOf,
-  imageInput,
+  imageFeeds,
   isDistribution,
   softmax,
   topK,
@@ -13,7 +12,7 @@ import {
   type StageTimes,
 } from '../../serving/index.ts';
 import type { VersionRecord } from '../../store/index.ts';
-import type { Tensor, TensorMap } from '../../tensor/index.ts';
+import type { TensorMap } from '../../tensor/index.ts';
 import { inferenceErrors } from '../errorGroups.ts';
 import { modelName, versionSelector } from '../names.ts';
 import { operation, type App } from '../operation.ts';
@@ -79,14 +78,7 @@ export function predictRoute(app: App, services: HttpServices): void {
       const served = await services.serving.serve(request.params.name, version, {
         protocol: 'predict',
         signal: request.signal,
-        async preprocess(found) {
-          const input = imageInput(found.summary);
-          const value: Tensor =
-            input.dtype === 'uint8'
-              ? pixelTensor(await pixelsOf(image, input, found.preprocessing), input)
-              : await preprocessImage(image, input, found.preprocessing);
-          return new Map([[input.name, value]]);
-        },
+        preprocess: (found) => imageFeeds(image, found),
         postprocess: (outputs, found) => interpret(outputs, found, { k, raw }),
       });
       return reply.header('server-timing', serverTiming(served)).send(present(served));

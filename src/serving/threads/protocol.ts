@@ -2,7 +2,7 @@ import type { Problem } from '../../base/index.ts';
 import type { SharedNetwork, Tier } from '../../engine/index.ts';
 import type { Preprocessing } from '../../data/index.ts';
 import type { ModelSummary } from '../../store/index.ts';
-import type { Tensor, TensorMap } from '../../tensor/index.ts';
+import type { FeedMap, Tensor, TensorMap } from '../../tensor/index.ts';
 
 /** What the service asks of its threads. One call at a time; each is answered by one reply with its number. */
 export type Call =
@@ -10,7 +10,7 @@ export type Call =
   /** Runs a model that another thread has loaded, on the same weights, in the arena of this number. */
   | { readonly kind: 'attach'; readonly key: string; readonly shared: SharedNetwork; readonly arena: number }
   | { readonly kind: 'unload'; readonly key: string }
-  | { readonly kind: 'run'; readonly key: string; readonly feeds: TensorMap }
+  | { readonly kind: 'run'; readonly key: string; readonly feeds: FeedMap }
   | { readonly kind: 'preflight'; readonly bytes: Uint8Array; readonly externalData: ReadonlyMap<string, Uint8Array> };
 
 export type CallKind = Call['kind'];
@@ -80,8 +80,8 @@ export function ownTensors(tensors: TensorMap): TensorMap {
   return owned;
 }
 
-/** Buffers that may move instead of being copied: those that a tensor owns whole. */
-export function transferables(tensors: TensorMap): ArrayBuffer[] {
+/** Buffers that may move instead of being copied: those that a tensor or an image owns whole. */
+export function transferables(tensors: FeedMap): ArrayBuffer[] {
   const buffers = new Set<ArrayBuffer>();
   for (const { data } of tensors.values()) {
     if (data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength) buffers.add(data.buffer);

@@ -23,7 +23,7 @@ const JUNK = 0xa5;
 
 /**
  * Runs a problem on a runner, in a memory full of junk with one page more than the plan asked for, whole and in parts as
- * threads share it, and compares with the reference bit for bit. Also: the expected kernels ran, constants kept their bytes, nothing wrote beyond the arena.
+ * threads share it, from tensors and from pixels, and compares with the reference bit for bit. Also: the expected kernels ran, constants kept their bytes, nothing wrote beyond the arena.
  *
  * @returns what is wrong, or undefined
  */
@@ -41,12 +41,12 @@ export function faultOf(problem: Problem, runner: Runner): string | undefined {
   bytes.set(plan.image);
   const shared = { wiring: plan, module: runner.compile(plan), memory, tier: runner.tier };
   const expected = runQuantized(problem.graph, problem.feeds);
-  const difference = differenceOf(new Instance(shared, 0).run(problem.feeds), expected);
-  if (difference) return `${difference} ${problem.description}`;
-  bytes.fill(JUNK, plan.arenaStart);
-  const parts = new Instance(shared, 0).run(problem.feeds, { team: { inference: 1, threads: PARTS } });
-  const differenceOfParts = differenceOf(parts, expected);
-  if (differenceOfParts) return `in parts: ${differenceOfParts} ${problem.description}`;
+  for (const feeds of [problem.feeds, ...(problem.pixels ? [problem.pixels] : [])])
+    for (const options of [{}, { team: { inference: 1, threads: PARTS } }]) {
+      bytes.fill(JUNK, plan.arenaStart, plan.pages.initial * PAGE_BYTES);
+      const difference = differenceOf(new Instance(shared, 0).run(feeds, options), expected);
+      if (difference) return `${JSON.stringify(options)}: ${difference} ${problem.description}`;
+    }
   if (!Buffer.from(bytes.subarray(0, plan.image.length)).equals(plan.image))
     return `constants were overwritten: ${problem.description}`;
   const written = bytes.subarray(plan.pages.initial * PAGE_BYTES).findIndex((byte) => byte !== JUNK);

@@ -1,12 +1,17 @@
 import type { QuantizedValue } from '../../../graph/index.ts';
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
+import { LEVELS } from '../../plan/pixelInput.ts';
 import { stepFunction, type KernelPlanner, type StepParameters } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
-import { emitRounding } from '../requantize.ts';
+import { emitEitherForm, emitPixels } from './pixels.ts';
 import { emitPlaneLoops, planesOf, type Planes } from './planes.ts';
+import { emitQuantizer, emitQuantizeSixteen } from './quantizer.ts';
 import { emitRowLoops, rowsOf } from './rows.ts';
 
-/** float32 to bytes: q = saturate(nearestEven(x / scale) + zeroPoint). */
+/**
+ * float32 to bytes: q = saturate(nearestEven(x / scale) + zeroPoint). An image that enters the network here may come as
+ * pixels instead.
+ */
 export const planQuantize: KernelPlanner = (operation, context) => {
   if (operation.kind !== 'quantize') return undefined;
   const layout = context.layouts.get(operation.output);
@@ -19,33 +24,33 @@ export const planQuantize: KernelPlanner = (operation, context) => {
   const planes = planesOf(layout, from, value.shape);
   const interleaved = planes.bytes.pixel === 4 && planes.floats.pixel === 4 && planes.pixels >= UNIT_PIXELS;
   const form = interleaved ? 'interleave4' : rows ? 'rows' : 'scalar';
+  const units = interleaved ? Math.ceil(planes.pixels / UNIT_PIXELS) : form === 'rows' && rows ? rows.rows : 1;
+  const pixels = from.kind === 'plain' ? from.pixels : undefined;
   return {
     runs: 'wasm',
     operation,
-    kernel: `quantize.${form}`,
+    kernel: `quantize.${pixels ? 'pixels.' : ''}${form}`,
     macs: 0,
     constants: [],
-    scratchBytes: 0,
-    units: interleaved ? Math.ceil(planes.pixels / UNIT_PIXELS) : form === 'rows' && rows ? rows.rows : 1,
-    emit: (module, step) =>
-      stepFunction(module, (f, parameters) => {
-        const place = { bytes: step.address(operation.output), floats: step.address(operation.input) };
+    scratchBytes: pixels ? pixels.channels * LEVELS : 0,
+    units,
+    emit: (module, step) => {
+      const place = { bytes: step.address(operation.output), floats: step.address(operation.input) };
+      const floats = stepFunction(module, (f, parameters) => {
         if (interleaved) emitInterleaved(f, planes, value, { ...parameters, ...place });
         else if (rows) {
           const quantize = emitQuantizer(f, value);
-          emitRowLoops(f, parameters, { rows, place }, ({ bytes, floats }) => {
-            f.get(bytes);
-            for (const half of [0, 1]) {
-              for (const quarter of [0, 1]) {
-                f.get(floats).op('v128.load', { offset: half * 32 + quarter * 16 });
-                quantize();
-              }
-              f.op('i16x8.narrow_i32x4_s');
-            }
-            f.op('i8x16.narrow_i16x8_u').op('v128.store');
+          emitRowLoops(f, parameters, { rows, place }, (block) => {
+            emitQuantizeSixteen(f, quantize, block);
           });
         } else emitQuantizeScalar(f, planes, value, { arena: parameters.arena, ...place });
-      }),
+      });
+      if (!pixels) return floats;
+      const unit = Math.ceil(pixels.pixels / units);
+      const pixelPlace = { input: place.floats, bytes: place.bytes, stride: planes.bytes.pixel, unit };
+      const ofPixels = emitPixels(module, pixels, value, pixelPlace);
+      return emitEitherForm(module, place.floats + pixels.form, { floats, pixels: ofPixels });
+    },
   };
 };
 
@@ -53,24 +58,6 @@ interface Place {
   readonly arena: Local;
   readonly bytes: number;
   readonly floats: number;
-}
-
-/** Prepares, once in a function, f32x4 → i32x4 with the zero point, within 0 … 255. */
-function emitQuantizer(f: FunctionBuilder, { scale, zeroPoint }: QuantizedValue): () => void {
-  const [divisor, low, high, real] = f.locals('v', 4) as [Local, Local, Local, Local];
-  f.f32(scale).op('f32x4.splat').set(divisor);
-  f.f32(-zeroPoint).op('f32x4.splat').set(low);
-  f.f32(255 - zeroPoint)
-    .op('f32x4.splat')
-    .set(high);
-  const round = emitRounding(f, 'magic', zeroPoint);
-  return () => {
-    f.get(divisor).op('f32x4.div').set(real);
-    // NaN, which does not equal itself, becomes 0; bounds are integers, so clamping may come before rounding
-    f.get(real).get(real).get(real).op('f32x4.eq').op('v128.and');
-    f.get(low).op('f32x4.pmax').get(high).op('f32x4.pmin');
-    round();
-  };
 }
 
 /** Pixels of a unit of `interleave4`: two vectors, which V8 merges. */
