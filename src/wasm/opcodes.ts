@@ -60,6 +60,7 @@ export const opcodes = {
   'i32.sub': plain(0x6b, 'ii>i'),
   'i32.mul': plain(0x6c, 'ii>i'),
   'i32.div_u': plain(0x6e, 'ii>i'),
+  'i32.rem_u': plain(0x70, 'ii>i'),
   'i32.and': plain(0x71, 'ii>i'),
   'i32.or': plain(0x72, 'ii>i'),
   'i32.shl': plain(0x74, 'ii>i'),

@@ -79,8 +79,25 @@ function arithmeticOf(dot: DotName, { asymmetric, bits }: WeightKind): string {
   return asymmetric ? 'pairs' : dot;
 }
 
-function kernelOf({ group, perGroup, kernel, weights }: ConvSizes): ExpectedKernel {
-  if (perGroup[0] !== 1 || perGroup[1] !== 1) return gemmKernel('conv', weights);
+/** Dense 3x3 of stride 1, where products are int16: tiles of 4 x 4 pixels, of 2 x 2 in small images and for large sums. */
+export const winogradKernel =
+  (size: readonly [number, number], otherwise: ExpectedKernel): ExpectedKernel =>
+  (dot) => {
+    const least = Math.min(...size);
+    if (least < 2 || dot === 'unsigned' || dot === 'signed') return otherwise(dot);
+    return least < 4 ? /^conv\.winograd2x2\.pairs/ : /^conv\.winograd(2x2|4x4)\.pairs/;
+  };
+
+const all = (sizes: readonly number[], size: number): boolean => sizes.every((one) => one === size);
+
+function kernelOf(sizes: ConvSizes): ExpectedKernel {
+  const { group, perGroup, kernel, strides, dilations, weights } = sizes;
+  if (perGroup[0] !== 1 || perGroup[1] !== 1) {
+    const gemm = gemmKernel('conv', weights);
+    const fast = group === 1 && all(kernel, 3) && all([...strides, ...dilations], 1);
+    // an image of up to four channels that enters the network lies too narrow
+    return fast && perGroup[0] > 4 ? winogradKernel(outSizeOf(sizes), gemm) : gemm;
+  }
   const form = Math.max(...kernel) <= 7 ? 'columns' : 'taps';
   const depthwise = new RegExp(String.raw`^conv\.depthwise\d+x\d+\.${form}$`);
   return group === 1 ? () => new RegExp(`^conv\\.gemm|${depthwise.source}`) : () => depthwise;
@@ -93,13 +110,16 @@ export function randomCaps(channels: number, random: Random): Uint8Array {
   return Uint8Array.from({ length: channels }, () => integerOf(random, 0, 255));
 }
 
+function outSizeOf({ kernel, strides, dilations, pads, size }: ConvSizes): [number, number] {
+  const along = (d: 0 | 1): number =>
+    Math.floor((size[d] + pads[d] + pads[d + 2]! - (kernel[d] - 1) * dilations[d] - 1) / strides[d]) + 1;
+  return [along(0), along(1)];
+}
+
 export function convProblem(sizes: ConvSizes): Problem {
   const { group, perGroup, kernel, strides, dilations, pads, size, zeroPoints, clamp } = sizes;
   const random = seededRandom(sizes.seed);
   const [inChannels, outChannels] = [group * perGroup[0], group * perGroup[1]];
-  const out = [0, 1].map(
-    (d) => Math.floor((size[d]! + pads[d]! + pads[d + 2]! - (kernel[d]! - 1) * dilations[d]! - 1) / strides[d]!) + 1,
-  );
   const operation: ConvOperation = {
     ...{ kind: 'conv', name: 'conv', input: 'x', output: 'y', strides, dilations, pads, group, clamp },
     weights: randomWeights([outChannels, perGroup[0], ...kernel], outChannels, sizes.weights, {
@@ -109,7 +129,7 @@ export function convProblem(sizes: ConvSizes): Problem {
     ...(sizes.capped && { caps: randomCaps(outChannels, random) }),
   };
   const x = quantized([1, inChannels, ...size], zeroPoints[0]);
-  const y = quantized([1, outChannels, ...out], zeroPoints[1]);
+  const y = quantized([1, outChannels, ...outSizeOf(sizes)], zeroPoints[1]);
   const values = sizes.signed ? { x: asInt8(x), y: asInt8(y) } : { x, y };
   return problemOf({
     graph: graphOf([operation], values, { inputs: ['x'], outputs: ['y'] }),
@@ -135,6 +155,18 @@ export const convSuites: readonly Suite[] = [
     name: 'dense convolution',
     problems: problems(fc.record({ group: one, perGroup: pair(upTo(36)), ...windows, ...common })),
     runs: 50,
+  },
+  {
+    name: '3x3 convolution',
+    problems: problems(
+      fc.record({
+        ...{ group: one, perGroup: fc.tuple(fc.oneof(upTo(60), fc.integer({ min: 250, max: 600 })), upTo(40)) },
+        ...{ ...windows, ...common, kernel: fc.constant([3, 3] as const) },
+        ...{ strides: fc.constant([1, 1] as const), dilations: fc.constant([1, 1] as const) },
+        size: fc.tuple(upTo(20), upTo(20)),
+      }),
+    ),
+    runs: 40,
   },
   {
     name: 'convolution of an image of few channels',

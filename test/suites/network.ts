@@ -103,7 +103,7 @@ class NetworkBuilder {
         ...{ strides: [stride, stride], dilations: [1, 1], pads: [pad, pad, pad, pad], clamp: { qmin: 2, qmax: 254 } },
       },
       [1, channels, out(height), out(width)],
-      /^conv\.(gemm|depthwise)/,
+      /^conv\.(gemm|depthwise|winograd)/,
     );
   }
 

@@ -11,10 +11,12 @@ import { planMove } from './move/index.ts';
 import { planAveragePool } from './pool/average.ts';
 import { planMaxPool } from './pool/max.ts';
 import { planTable } from './table/index.ts';
+import { planWinograd } from './winograd/index.ts';
 
 /** Asked in this order; the first offer is taken. */
 const planners: readonly KernelPlanner[] = [
   planDepthwise,
+  planWinograd,
   planGemm,
   planBinary,
   planTable,

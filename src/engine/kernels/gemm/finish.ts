@@ -5,6 +5,9 @@ import { emitArithmetic, type Binary } from '../elementwise/arithmetic.ts';
 import { emitRequantizer, emitRounding, emitRows, emitScale, type Requantizer } from '../requantize.ts';
 import { LANES, placesOf, scratchOf, type Locals, type Product } from './product.ts';
 
+/** What a tile of sums is written to. */
+export type Output = Pick<Product, 'outputName' | 'outputStride' | 'residual' | 'rounding'>;
+
 /** From a tile of sums to bytes. */
 export interface Finish {
   readonly requantizer: Requantizer;
@@ -15,13 +18,13 @@ export interface Finish {
 /** Prepares constants once in a function. */
 export function emitFinish(
   f: FunctionBuilder,
-  product: Product,
+  output: Output,
   bytes: NonNullable<Product['bytes']>,
   place: Placement,
-  { accs, multipliers }: Locals,
+  { accs, multipliers }: Pick<Locals, 'accs' | 'multipliers'>,
 ): Finish {
-  const { residual, rounding } = product;
-  if (residual) return emitResidual(f, product, residual, bytes, place, { accs, multipliers });
+  const { residual, rounding } = output;
+  if (residual) return emitResidual(f, output, residual, bytes, place, { accs, multipliers });
   const requantizer = emitRequantizer(f, { ...bytes, rounding });
   return { requantizer, round: () => emitScale(f, accs, multipliers, requantizer) };
 }
@@ -29,7 +32,7 @@ export function emitFinish(
 /** r = clamp(nearestEven(f32(acc) · multiplier), qmin − z, qmax − z), the result less its zero point; then the sum of f32(r) and the other operand. */
 function emitResidual(
   f: FunctionBuilder,
-  { outputStride }: Product,
+  { outputStride }: Output,
   residual: Binary,
   { zeroPoint, clamp }: NonNullable<Product['bytes']>,
   place: Placement,
@@ -67,32 +70,49 @@ export function emitStore(
   product: Product,
   place: Placement,
   locals: Locals,
+  finish: Finish,
+): void {
+  const target = locals.row;
+  f.get(locals.block).get(locals.tile).op('i32.add').i32(product.outputStride).op('i32.mul');
+  f.get(locals.panel).i32(CHANNEL_BLOCK).op('i32.mul').op('i32.add').get(locals.arena).op('i32.add').set(target);
+  emitTile(f, product, place, { ...locals, target, narrow: scratchOf(product).tile }, finish);
+}
+
+/** The sums of `rows` neighbouring pixels and the 16 channels of a panel. */
+export interface Tile extends Pick<Locals, 'accs' | 'multipliers' | 'channel' | 'panel' | 'scratch'> {
+  /** Address of the first pixel's panel, in every value of the output's layout. */
+  readonly target: Local;
+  /** Offset in scratch of `rowsScratchBytes`. */
+  readonly narrow: number;
+}
+
+export function emitTile(
+  f: FunctionBuilder,
+  output: Output,
+  place: Placement,
+  { accs, multipliers, channel, panel, scratch, target, narrow }: Tile,
   { requantizer, round }: Finish,
 ): void {
-  const { accs, multipliers } = locals;
   const [, , multipliersAt] = placesOf(place);
   for (let lane = 0; lane < LANES; lane++) {
-    f.get(locals.channel)
+    f.get(channel)
       .op('v128.load', { offset: multipliersAt + lane * 16 })
       .set(multipliers[lane]!);
   }
-  const target = locals.row;
   const capsAt = place.constants[3];
-  f.get(locals.block).get(locals.tile).op('i32.add').i32(product.outputStride).op('i32.mul');
-  f.get(locals.panel).i32(CHANNEL_BLOCK).op('i32.mul').op('i32.add').get(locals.arena).op('i32.add').set(target);
   round(target);
   emitRows(f, accs, requantizer, {
-    scratch: { at: locals.scratch, offset: scratchOf(product).tile },
+    scratch: { at: scratch, offset: narrow },
     target: (row) => {
       f.get(target);
-      return place.address(product.outputName) + row * product.outputStride;
+      return place.address(output.outputName) + row * output.outputStride;
     },
-    caps: capsAt === undefined ? undefined : () => emitPanelCaps(f, locals, capsAt),
+    caps: capsAt === undefined ? undefined : () => emitPanelCaps(f, panel, capsAt),
   });
 }
 
 /** Pushes the greatest bytes of a panel's channels. */
-function emitPanelCaps(f: FunctionBuilder, { panel }: Pick<Locals, 'panel'>, capsAt: number): void {
+function emitPanelCaps(f: FunctionBuilder, panel: Local, capsAt: number): void {
   f.get(panel).i32(CHANNEL_BLOCK).op('i32.mul').op('v128.load', { offset: capsAt });
 }
 

@@ -8,13 +8,13 @@ import type {
 import { pairs, type DotStrategy } from '../../dot.ts';
 import { CHANNEL_BLOCK, roundUp, type Layout } from '../../plan/layout.ts';
 import type { KernelPlanner, PlanContext, WasmStep } from '../../plan/step.ts';
-import { isResidual, type Residual } from '../../plan/fuse.ts';
-import type { Binary } from '../elementwise/arithmetic.ts';
+import { isResidual } from '../../plan/fuse.ts';
 import { paddedInput } from '../paddedInput.ts';
 import { bytesOf, capsOf, roundingOf } from '../requantize.ts';
 import { emitProduct } from './emit.ts';
 import { dotFor, packWeights, weightBytesOf, type WeightAt } from './pack.ts';
-import { scratchOf, unitsOf, type Product, type Widening } from './product.ts';
+import { chooseRows, scratchOf, unitsOf, type Product, type Widening } from './product.ts';
+import { residualOf } from './residual.ts';
 import { isPointwise, windowRuns, type Geometry } from './window.ts';
 
 /** Packed rows and results of a block stay below this: half of a usual second cache, in which every panel finds them. */
@@ -164,23 +164,10 @@ function planProduct(
   };
 }
 
-function residualOf({ operation, result, other, signs }: Residual, { graph }: PlanContext): Binary | undefined {
-  const value = graph.values.get(other);
-  const output = graph.values.get(operation.output);
-  if (value?.kind !== 'quantized' || output?.kind !== 'quantized') return undefined;
-  return { operation, large: { name: operation.output, value: result }, small: { name: other, value }, output, signs };
-}
-
 /** A panel that several tiles read is widened once for all of them. */
 function wideningOf(weightBytes: 1 | 2, dot: DotStrategy, tiles: number): Widening {
   if (weightBytes === dot.operandBytes) return 'none';
   return tiles > 1 ? 'byPanel' : 'onLoad';
-}
-
-/** The tile that divides the pixels best: what is left over is computed twice. */
-function chooseRows(pixels: number, { rows: [fastest, other] }: DotStrategy): number {
-  const computed = (rows: number): number => Math.ceil(pixels / rows) * rows;
-  return Math.min(pixels, computed(other) < computed(fastest) ? other : fastest);
 }
 
 /** As few blocks as fit the cache, of equal size, a multiple of the tile. */

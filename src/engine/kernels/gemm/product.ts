@@ -98,3 +98,9 @@ export function placesOf(place: Placement): [weights: number, bias: number, mult
   const [weights = 0, bias = 0, multipliers = 0] = place.constants;
   return [weights, bias, multipliers];
 }
+
+/** The tile that divides the pixels best: what is left over is computed twice. */
+export function chooseRows(pixels: number, { rows: [fastest, other] }: DotStrategy): number {
+  const computed = (rows: number): number => Math.ceil(pixels / rows) * rows;
+  return Math.min(pixels, computed(other) < computed(fastest) ? other : fastest);
+}
