@@ -97,7 +97,7 @@ function imageProblem(image: ConvertSizes & { readonly channels: number; readonl
   const random = seededRandom(seed);
   return problemOf({
     graph: imageGraph(quantized([1, channels, size, size], zeroPoint, scale)),
-    kernels: { quantize: () => (size >= 3 ? /^quantize\.pixels\.interleave4$/ : /^quantize\./) },
+    kernels: { quantize: () => (size >= 3 ? /^quantize\.pixels4$/ : /^quantize\./) },
     feed: (_, count) => Float32Array.from({ length: count }, () => realOf(scale, zeroPoint, random)),
     ...{ random, batch, sizes: image },
   });

@@ -22,7 +22,7 @@ interface PixelSizes {
   readonly width: number;
   readonly scale: number;
   readonly zeroPoint: number;
-  /** What reads the bytes: a convolution, or the caller, as uint8 or as int8. */
+  /** What reads the bytes: a convolution, or, without pixels of four bytes, the caller, as uint8 or as int8. */
   readonly reader: 'conv' | 'uint8' | 'int8';
   /** A preprocessing, or levels that are any float32 and fall between two bytes exactly. */
   readonly levels: { readonly scale: number; readonly mean: number[]; readonly std: number[] } | 'any';
@@ -66,7 +66,9 @@ function pixelProblem(problem: PixelSizes): Problem {
   return problemOf({
     graph: reader === 'conv' ? imageGraph(y) : alone,
     pixels: new Map([['x', image]]),
-    kernels: { quantize: () => /^quantize\.pixels\./ },
+    kernels: {
+      quantize: () => (reader === 'conv' && height * width >= 8 ? /^quantize\.pixels4$/ : /^quantize\.(?!pixels)/),
+    },
     ...{ random, batch: 1, sizes: problem },
   });
 }

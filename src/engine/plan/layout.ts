@@ -49,7 +49,7 @@ export function chooseLayouts(graph: QuantizedGraph): Map<string, Layout> {
   return new Map(
     [...graph.values].map(([name, value]) => {
       if (value.kind === 'quantized') return [name, layoutOf(value, narrow.has(name))];
-      const pixels = pixelInputOf(graph, name);
+      const pixels = pixelInputOf(graph, name, narrow);
       if (pixels) return [name, { kind: 'plain', byteLength: pixels.byteLength, pixels }];
       return [name, layoutOfFloat(value, outside.has(name))];
     }),

@@ -1,6 +1,6 @@
 import type { QuantizedValue } from '../../../graph/index.ts';
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
-import { LEVELS } from '../../plan/pixelInput.ts';
+import { LEVELS, UNIT_PIXELS } from '../../plan/pixelInput.ts';
 import { stepFunction, type KernelPlanner, type StepParameters } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
 import { emitEitherForm, emitPixels } from './pixels.ts';
@@ -24,16 +24,15 @@ export const planQuantize: KernelPlanner = (operation, context) => {
   const planes = planesOf(layout, from, value.shape);
   const interleaved = planes.bytes.pixel === 4 && planes.floats.pixel === 4 && planes.pixels >= UNIT_PIXELS;
   const form = interleaved ? 'interleave4' : rows ? 'rows' : 'scalar';
-  const units = interleaved ? Math.ceil(planes.pixels / UNIT_PIXELS) : form === 'rows' && rows ? rows.rows : 1;
   const pixels = from.kind === 'plain' ? from.pixels : undefined;
   return {
     runs: 'wasm',
     operation,
-    kernel: `quantize.${pixels ? 'pixels.' : ''}${form}`,
+    kernel: pixels ? 'quantize.pixels4' : `quantize.${form}`,
     macs: 0,
     constants: [],
     scratchBytes: pixels ? pixels.channels * LEVELS : 0,
-    units,
+    units: interleaved ? Math.ceil(planes.pixels / UNIT_PIXELS) : form === 'rows' && rows ? rows.rows : 1,
     emit: (module, step) => {
       const place = { bytes: step.address(operation.output), floats: step.address(operation.input) };
       const floats = stepFunction(module, (f, parameters) => {
@@ -46,10 +45,8 @@ export const planQuantize: KernelPlanner = (operation, context) => {
         } else emitQuantizeScalar(f, planes, value, { arena: parameters.arena, ...place });
       });
       if (!pixels) return floats;
-      const unit = Math.ceil(pixels.pixels / units);
-      const pixelPlace = { input: place.floats, bytes: place.bytes, stride: planes.bytes.pixel, unit };
-      const ofPixels = emitPixels(module, pixels, value, pixelPlace);
-      return emitEitherForm(module, place.floats + pixels.form, { floats, pixels: ofPixels });
+      const bytes = emitPixels(module, pixels, value, { input: place.floats, bytes: place.bytes });
+      return emitEitherForm(module, place.floats + pixels.form, { floats, pixels: bytes });
     },
   };
 };
@@ -59,9 +56,6 @@ interface Place {
   readonly bytes: number;
   readonly floats: number;
 }
-
-/** Pixels of a unit of `interleave4`: two vectors, which V8 merges. */
-const UNIT_PIXELS = 8;
 
 /** Eight pixels at a time: two vectors of each plane, shifted to their byte of the 32-bit pixels and joined. */
 function emitInterleaved(
