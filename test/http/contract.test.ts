@@ -2,8 +2,10 @@ import { readFile } from 'node:fs/promises';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { errorCatalogue } from '../../src/base/index.ts';
+import { defaultPreprocessing, preprocessImage } from '../../src/data/index.ts';
 import { jobOnlyErrors } from '../../src/http/errorGroups.ts';
 import { renderOpenapi } from '../../src/http/renderOpenapi.ts';
+import { tensorOf } from '../../src/tensor/index.ts';
 import { colorImage, colorZip } from '../support/images.ts';
 import { colorNetwork, colors } from '../support/networks.ts';
 import { Contract, exchangeOf, readOpenapi } from '../support/contract.ts';
@@ -111,6 +113,23 @@ describe('the main job', () => {
       expect(answer.headers['server-timing']).toMatch(
         /^queue;dur=.*preprocess;dur=.*compute;dur=.*postprocess;dur=.*total;dur=/,
       );
+    }
+  });
+
+  it('answers an image as it answers the tensor that preprocessing makes of it', async () => {
+    const shape = [1, 3, 8, 8];
+    const input = { name: 'image', dtype: 'float32', shape, layout: 'NCHW' } as const;
+    for (const [seed, color] of colors.entries()) {
+      const image = await colorImage(color, seed, 'jpeg', 40);
+      const predicted = await post('/v1/models/colors/predict?version=2&raw=true', image, 200, {
+        'content-type': 'image/jpeg',
+      });
+      const { data } = tensorOf(await preprocessImage(image, input, defaultPreprocessing));
+      const inputs = [{ name: 'image', datatype: 'FP32', shape, data: Array.from(data, Number) }];
+      const inferred = await post('/v2/models/colors/versions/2/infer', JSON.stringify({ inputs }), 200);
+      const [one, other] = [predicted, inferred].map((answer) => answer.json<{ outputs: { data: number[] }[] }>());
+      expect(one?.outputs[0]?.data).toHaveLength(4);
+      expect(one?.outputs[0]?.data).toEqual(other?.outputs[0]?.data);
     }
   });
 
