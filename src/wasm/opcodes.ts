@@ -39,6 +39,7 @@ function atomic(number: number, signature: string): Opcode {
  */
 export const opcodes = {
   'i32.load': plain(0x28, 'i>i', 4),
+  'i32.load16_u': plain(0x2f, 'i>i', 2),
   'i32.load8_u': plain(0x2d, 'i>i', 1),
   'f32.load': plain(0x2a, 'i>f', 4),
   'f64.load': plain(0x2b, 'i>d', 8),

@@ -75,7 +75,7 @@ export const gemmKernel =
 
 function arithmeticOf(dot: DotName, { asymmetric, bits }: WeightKind): string {
   // few random weights of eight bits may be small, too
-  if (dot === 'bytePairs') return bits === 7 && !asymmetric ? 'bytePairs' : 'pairs|bytePairs';
+  if (dot === 'bytePairs') return bits === 7 && !asymmetric ? 'bytePairs' : 'pairs|bytePairs|mixed';
   return asymmetric ? 'pairs' : dot;
 }
 
@@ -90,13 +90,22 @@ export const winogradKernel =
 
 const all = (sizes: readonly number[], size: number): boolean => sizes.every((one) => one === size);
 
+/** Many channels, and weights of which few are large: where a machine sums pairs of bytes, most of K is. */
+const mixedKernel =
+  (otherwise: ExpectedKernel): ExpectedKernel =>
+  (dot) =>
+    dot === 'bytePairs' ? /^conv\.gemm\d+x16\.(mixed|bytePairs)/ : otherwise(dot);
+
 function kernelOf(sizes: ConvSizes): ExpectedKernel {
   const { group, perGroup, kernel, strides, dilations, weights } = sizes;
   if (perGroup[0] !== 1 || perGroup[1] !== 1) {
     const gemm = gemmKernel('conv', weights);
     const fast = group === 1 && all(kernel, 3) && all([...strides, ...dilations], 1);
     // an image of up to four channels that enters the network lies too narrow
-    return fast && perGroup[0] > 4 ? winogradKernel(outSizeOf(sizes), gemm) : gemm;
+    if (fast && perGroup[0] > 4) return winogradKernel(outSizeOf(sizes), gemm);
+    const { asymmetric, bits } = weights;
+    const manyMostlySmall = group === 1 && perGroup[0] >= 16 && perGroup[1] > 48 && bits === 'mostly 7' && !asymmetric;
+    return manyMostlySmall ? mixedKernel(gemm) : gemm;
   }
   const form = Math.max(...kernel) <= 7 ? 'columns' : 'taps';
   const depthwise = new RegExp(String.raw`^conv\.depthwise\d+x\d+\.${form}$`);
@@ -167,6 +176,17 @@ export const convSuites: readonly Suite[] = [
       }),
     ),
     runs: 40,
+  },
+  {
+    name: 'convolution whose weights are mostly small',
+    problems: problems(
+      fc.record({
+        ...{ group: one, perGroup: fc.tuple(fc.integer({ min: 16, max: 90 }), fc.integer({ min: 49, max: 100 })) },
+        ...{ ...windows, ...common, kernel: pair(upTo(3)) },
+        weights: weightKinds.map((kind): WeightKind => ({ ...kind, asymmetric: false, bits: 'mostly 7' })),
+      }),
+    ),
+    runs: 30,
   },
   {
     name: 'convolution of an image of few channels',

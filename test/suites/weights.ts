@@ -18,8 +18,8 @@ type Regime = (typeof regimes)[number];
 export interface WeightKind {
   readonly regime: Regime;
   readonly asymmetric: boolean;
-  /** Seven: sums of two products with any bytes fit int16. */
-  readonly bits?: 7 | 8;
+  /** Seven: sums of two products with any bytes fit int16. Mostly seven: one weight of a hundred has eight. */
+  readonly bits?: 7 | 8 | 'mostly 7';
   /** Bias as large as int32 sums allow, or of the size of the sums. */
   readonly bias: 'moderate' | 'edge';
 }
@@ -27,7 +27,7 @@ export interface WeightKind {
 export const weightKinds: fc.Arbitrary<WeightKind> = fc.record({
   regime: fc.constantFrom(...regimes),
   asymmetric: fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
-  bits: fc.constantFrom(8, 8, 7),
+  bits: fc.constantFrom(8, 8, 7, 'mostly 7' as const),
   bias: fc.constantFrom('moderate', 'moderate', 'edge'),
 });
 
@@ -50,9 +50,15 @@ export function randomWeights(
     const largest = Math.max(zeroPoint, 255 - zeroPoint) * (Math.abs(zeroPoints[channel]!) + 128) * taps;
     return multiplierOf(kind.regime, largest + Math.abs(bias[channel]!), taps, random);
   });
-  const [least, greatest] = kind.bits === 7 ? [-64, 64] : [kind.asymmetric ? -128 : -127, 127];
+  const whole = [kind.asymmetric ? -128 : -127, 127] as const;
+  const [least, greatest] = kind.bits === 7 || kind.bits === 'mostly 7' ? [-64, 64] : whole;
   const edges = kind.bits === 7 && random() < 0.2;
-  const weight = (): number => (edges ? (random() < 0.5 ? least : greatest) : integerOf(random, least, greatest));
+  const weight = (): number => {
+    if (edges) return random() < 0.5 ? least : greatest;
+    return kind.bits === 'mostly 7' && random() < 0.01
+      ? integerOf(random, ...whole)
+      : integerOf(random, least, greatest);
+  };
   return {
     data: Int8Array.from({ length: count }, weight),
     shape,

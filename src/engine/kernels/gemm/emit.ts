@@ -1,10 +1,10 @@
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '../../../wasm/index.ts';
-import type { DotStrategy } from '../../dot.ts';
 import { CHANNEL_BLOCK } from '../../plan/layout.ts';
 import { stepFunction, type Placement } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
 import { emitPaddedInput, paddedInput } from '../paddedInput.ts';
 import { emitFinish, emitStore, emitStoreFloat } from './finish.ts';
+import { emitMixedPanel, emitMixedSums, emitPairings } from './mixed.ts';
 import { blocksOf, LANES, placesOf, scratchOf, type Locals, type Product } from './product.ts';
 import { isPointwise, type Run } from './window.ts';
 
@@ -58,7 +58,8 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
       splat: f.local('v'),
       emitDot: product.dot.prepare(f),
     };
-    const { bytes } = product;
+    const { bytes, mixed } = product;
+    const parts = mixed && { ...locals, list: f.local('i'), small: f.local('i'), emitSmall: mixed.small.prepare(f) };
     const finish = bytes && emitFinish(f, product, bytes, place, locals);
     f.get(begin).set(unit);
     f.loop((moreIf) => {
@@ -66,10 +67,14 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
       emitLastFits(f, block, product.pixels, product.blockPixels);
       if (!product.inPlace) emitPack(f, product, locals);
       f.repeat(unit, { start: unit, end: endOfBlock, step: 1 }, () => {
-        emitPanel(f, product, place, locals);
+        emitChannel(f, locals);
+        if (mixed && parts) emitMixedPanel(f, product, mixed, place, parts);
+        else emitPanel(f, product, place, locals);
         f.repeat(tile, { start: 0, end: product.blockPixels, step: product.rows }, () => {
           emitLastFits(f, tile, product.blockPixels, product.rows);
-          emitMultiply(f, product, place, locals);
+          emitStart(f, product, place, locals);
+          if (parts) emitMixedSums(f, product, parts);
+          else emitSums(f, product, locals);
           if (finish) emitStore(f, product, place, locals, finish);
           else emitStoreFloat(f, product, place, locals);
         });
@@ -116,9 +121,9 @@ function emitPack(f: FunctionBuilder, product: Product, locals: Locals): void {
     for (const run of product.runs) {
       if (run.bytes <= 128) {
         for (let at = 0; at < run.bytes; at += 16)
-          emitPackVector(f, { from, to, bytes, flip }, run.offset + at, (packed + at) * dot.operandBytes, dot);
+          emitPackVector(f, product, { from, to, toBytes: to, bytes, flip }, run.offset + at, packed + at);
       } else {
-        emitPackLoop(f, { from, to, bytes, flip, rest }, run, packed, dot);
+        emitPackLoop(f, product, { from, to, toBytes: to, bytes, flip, rest }, run, packed);
       }
       packed += run.bytes;
     }
@@ -157,40 +162,46 @@ function emitWindowWalk(f: FunctionBuilder, product: Product, { block, source }:
 interface PackLocals {
   readonly from: Local;
   readonly to: Local;
+  /** Moves with the bytes, where `to` moves with int16. */
+  readonly toBytes: Local;
   readonly bytes: Local;
   readonly flip: Local | undefined;
 }
 
 function emitPackLoop(
   f: FunctionBuilder,
+  product: Product,
   locals: PackLocals & { rest: Local },
   run: Run,
   packed: number,
-  dot: DotStrategy,
 ): void {
-  const from = f.local('i');
-  const to = f.local('i');
+  const { operandBytes } = product.dot;
+  const [from, to, toBytes] = f.locals('i', 3) as [Local, Local, Local];
   f.get(locals.from).set(from);
   f.get(locals.to).set(to);
+  f.get(locals.to).set(toBytes);
   const step = run.bytes % 32 === 0 ? 32 : 16;
+  const advance = (local: Local, bytes: number): void => {
+    f.get(local).i32(bytes).op('i32.add').set(local);
+  };
   f.repeat(locals.rest, { start: 0, end: run.bytes, step }, () => {
     for (let at = 0; at < step; at += 16)
-      emitPackVector(f, { ...locals, from, to }, run.offset + at, (packed + at) * dot.operandBytes, dot);
-    f.get(from).i32(step).op('i32.add').set(from);
-    f.get(to)
-      .i32(step * dot.operandBytes)
-      .op('i32.add')
-      .set(to);
+      emitPackVector(f, product, { ...locals, from, to, toBytes }, run.offset + at, packed + at);
+    advance(from, step);
+    advance(to, step * operandBytes);
+    if (product.mixed) advance(toBytes, step);
   });
 }
 
+/** Packs 16 bytes; `at` is their place along K. */
 function emitPackVector(
   f: FunctionBuilder,
-  { from, to, bytes, flip }: PackLocals,
+  { dot, mixed, depth }: Product,
+  { from, to, toBytes, bytes, flip }: PackLocals,
   source: number,
-  target: number,
-  dot: DotStrategy,
+  at: number,
 ): void {
+  const target = at * dot.operandBytes;
   f.get(from).op('v128.load', { offset: source });
   if (flip) f.get(flip).op('v128.xor');
   f.set(bytes);
@@ -203,6 +214,14 @@ function emitPackVector(
     .get(bytes)
     .op('i16x8.extend_high_i8x16_u')
     .op('v128.store', { offset: target + 16 });
+  if (mixed) emitPairings(f, depth, toBytes, bytes, at);
+}
+
+function emitChannel(f: FunctionBuilder, { panel, channel }: Locals): void {
+  f.get(panel)
+    .i32(CHANNEL_BLOCK * 4)
+    .op('i32.mul')
+    .set(channel);
 }
 
 /** panel = address of the panel's weights, widened into scratch where that is asked for. */
@@ -211,10 +230,6 @@ function emitPanel(f: FunctionBuilder, product: Product, place: Placement, local
   const { widening, panelBytes } = product;
   const { counter, weights, firstWeight } = locals;
   const storedBytes = widening === 'none' ? panelBytes : panelBytes / 2;
-  f.get(locals.panel)
-    .i32(CHANNEL_BLOCK * 4)
-    .op('i32.mul')
-    .set(locals.channel);
   f.get(locals.panel).i32(storedBytes).op('i32.mul').i32(weightsAt).op('i32.add').set(firstWeight);
   if (widening !== 'byPanel') return;
   const target = locals.row;
@@ -234,12 +249,14 @@ function emitPanel(f: FunctionBuilder, product: Product, place: Placement, local
   f.get(target).i32(panelBytes).op('i32.sub').set(firstWeight);
 }
 
-/** acc[rows][16] = bias + Σ over K. */
-function emitMultiply(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
-  const { dot, depth, rows, rowBytes, widening } = product;
+/** Groups of K up to which a sum has no loop. */
+const WHOLE = 16;
+
+/** row = address of the tile's first row; acc[rows][16] = bias. */
+function emitStart(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
+  const { rowBytes } = product;
   const [, biasAt] = placesOf(place);
-  const groups = depth / dot.group;
-  const { accs, weights, row, weight, counter, splat, emitDot } = locals;
+  const { accs, weights, row } = locals;
   if (product.inPlace)
     f.get(locals.block).get(locals.tile).op('i32.add').i32(rowBytes).op('i32.mul').get(locals.source).op('i32.add');
   else {
@@ -247,14 +264,21 @@ function emitMultiply(f: FunctionBuilder, product: Product, place: Placement, lo
     f.i32(scratchOf(product).packed).op('i32.add');
   }
   f.set(row);
-  f.get(locals.firstWeight).set(weight);
   for (let lane = 0; lane < LANES; lane++) {
     f.get(locals.channel)
       .op('v128.load', { offset: biasAt + lane * 16 })
       .set(weights[lane]!);
   }
   accs.forEach((acc, index) => f.get(weights[index % LANES]!).set(acc));
-  const unroll = [4, 3, 5, 2].find((count) => groups % count === 0) ?? 1;
+}
+
+/** acc[rows][16] += Σ over K. */
+function emitSums(f: FunctionBuilder, product: Product, locals: Locals): void {
+  const { dot, depth, rows, rowBytes, widening } = product;
+  const groups = depth / dot.group;
+  const { accs, weights, row, weight, counter, splat, emitDot } = locals;
+  f.get(locals.firstWeight).set(weight);
+  const unroll = groups <= WHOLE ? groups : ([4, 3, 5, 2].find((count) => groups % count === 0) ?? 1);
   const load = widening === 'onLoad' ? 'v128.load8x8_s' : 'v128.load';
   const vectorBytes = widening === 'onLoad' ? 8 : 16;
   f.repeat(counter, { start: 0, end: groups, step: unroll }, () => {

@@ -12,6 +12,7 @@ import { isResidual } from '../../plan/fuse.ts';
 import { paddedInput } from '../paddedInput.ts';
 import { bytesOf, capsOf, roundingOf } from '../requantize.ts';
 import { emitProduct } from './emit.ts';
+import { mixedOf, mixedRowBytes, mixPanels } from './mixed.ts';
 import { dotFor, packWeights, weightBytesOf, type WeightAt } from './pack.ts';
 import { chooseRows, scratchOf, unitsOf, type Product, type Widening } from './product.ts';
 import { residualOf } from './residual.ts';
@@ -19,6 +20,10 @@ import { isPointwise, windowRuns, type Geometry } from './window.ts';
 
 /** Packed rows and results of a block stay below this: half of a usual second cache, in which every panel finds them. */
 const BLOCK_BYTES = 512 * 1024;
+
+/** Panels that a packed row serves, and the share of K that is summed as bytes, from which a mixed product is faster. */
+const MIXED_PANELS = 4;
+const MIXED_SHARE = 0.1;
 
 /** Convolution, dense, grouped or transposed, and fully connected layers. */
 export const planGemm: KernelPlanner = (operation, context) => {
@@ -119,12 +124,16 @@ function planProduct(
   const pixels = height * width;
   const rows = chooseRows(pixels, dot);
   const inPlace = isPointwise(geometry) && dot.operandBytes === 1 && !dot.flipsSign;
-  const rowBytes = inPlace ? pixelBytes : depth * dot.operandBytes;
-  const blockPixels = choosePixels(pixels, rows, rowBytes + result.outputStride);
   const weightBytes = weightBytesOf(weights, dot);
+  const packedZero = from.zeroPoint - (dot.flipsSign ? 128 : 0);
+  const packed = packWeights(weights, weightAt, { ...lines, panels, weightBytes }, packedZero, dot);
+  const mix = weightBytes === 1 ? mixOf(packed.panels, depth, panels, dot) : undefined;
+  const rowBytes = inPlace ? pixelBytes : mix ? mixedRowBytes(depth) : depth * dot.operandBytes;
+  const blockPixels = choosePixels(pixels, rows, rowBytes + result.outputStride);
   const product: Product = {
     dot,
-    widening: wideningOf(weightBytes, dot, blockPixels / rows),
+    mixed: mix?.mixed,
+    widening: mix ? 'byPanel' : wideningOf(weightBytes, dot, blockPixels / rows),
     geometry,
     input,
     inputName: operation.input,
@@ -149,19 +158,26 @@ function planProduct(
     packedBytes: inPlace ? 0 : roundUp(blockPixels * rowBytes + 64, 64),
     panelBytes: depth * CHANNEL_BLOCK * dot.operandBytes,
   };
-  const packedZero = from.zeroPoint - (dot.flipsSign ? 128 : 0);
-  const packed = packWeights(weights, weightAt, { ...lines, panels, weightBytes }, packedZero, dot);
   const caps = 'caps' in operation ? capsOf(operation.caps, result.panels * CHANNEL_BLOCK) : [];
   return {
     runs: 'wasm',
     operation,
-    kernel: `${operation.kind}.gemm${rows}x${CHANNEL_BLOCK}.${dot.name}${residual ? `.${residual.operation.kind}` : ''}${result.bytes ? '' : '.float'}`,
+    kernel: `${operation.kind}.gemm${rows}x${CHANNEL_BLOCK}.${mix ? 'mixed' : dot.name}${residual ? `.${residual.operation.kind}` : ''}${result.bytes ? '' : '.float'}`,
     macs: (operation.kind === 'convTranspose' ? input.height * input.width : pixels) * weights.data.length,
-    constants: [packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers), ...caps],
+    constants: [mix?.panels ?? packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers), ...caps],
     scratchBytes: scratchOf(product).end,
     units: unitsOf(product),
     emit: (module, place) => emitProduct(module, product, place),
   };
+}
+
+/** Panels of a mixed product, where it is faster; places in a row have 16 bits. */
+function mixOf(stored: Uint8Array, depth: number, panels: number, { operandBytes, forSmallWeights }: DotStrategy) {
+  if (!forSmallWeights || operandBytes !== 2 || panels < MIXED_PANELS || mixedRowBytes(depth) > 0xffff)
+    return undefined;
+  const mixed = mixedOf(forSmallWeights, depth);
+  const { panels: mixedPanels, share } = mixPanels(stored, depth, mixed);
+  return share < MIXED_SHARE ? undefined : { mixed, panels: mixedPanels };
 }
 
 /** A panel that several tiles read is widened once for all of them. */

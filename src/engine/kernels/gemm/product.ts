@@ -5,11 +5,14 @@ import { CHANNEL_BLOCK, roundUp, type NhwcLayout } from '../../plan/layout.ts';
 import type { Placement } from '../../plan/step.ts';
 import type { Binary } from '../elementwise/arithmetic.ts';
 import { rowsScratchBytes, type Rounding } from '../requantize.ts';
+import type { Mixed } from './mixed.ts';
 import type { Geometry, Run } from './window.ts';
 
 /** A matrix product over windows, as the emitter needs it. */
 export interface Product {
   readonly dot: DotStrategy;
+  /** Where most of K is summed as bytes though `dot` takes int16. */
+  readonly mixed: Mixed | undefined;
   readonly widening: Widening;
   readonly geometry: Geometry;
   readonly input: NhwcLayout;

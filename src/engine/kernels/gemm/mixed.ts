@@ -1,0 +1,228 @@
+import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
+import { neverSaturates, type DotStrategy } from '../../dot.ts';
+import { CHANNEL_BLOCK, roundUp } from '../../plan/layout.ts';
+import type { Placement } from '../../plan/step.ts';
+import { LANES, placesOf, scratchOf, type Locals, type Product } from './product.ts';
+
+/**
+ * A product of which most groups of four values of K are summed as bytes, the others as int16, panel by panel.
+ *
+ * A sum of two products of bytes must not saturate. Which two of a group meet is free: a panel takes each group in the first of
+ * three pairings in which all its 16 channels are safe. A row of activations therefore is packed four times:
+ *
+ *   ┌───────────────────┬──────────┬──────────┬──────────┐
+ *   │ K as int16        │ 01 23 …  │ 02 13 …  │ 03 12 …  │
+ *   └───────────────────┴──────────┴──────────┴──────────┘
+ *
+ * and a panel begins with a list of the places in the row where it finds its groups.
+ */
+export interface Mixed {
+  readonly small: DotStrategy;
+  /** Bytes of a panel: list, then the weights of all groups. */
+  readonly panelStride: number;
+  readonly listBytes: number;
+}
+
+const PAIRINGS = [
+  [0, 1, 2, 3],
+  [0, 2, 1, 3],
+  [0, 3, 1, 2],
+] as const;
+
+/** Groups of bytes in a step of the loop. */
+const STEP = 4;
+
+/** Bytes of weights of a group, stored. */
+const GROUP_BYTES = CHANNEL_BLOCK * 4;
+
+/** Bytes of a region of a packed row; packing writes whole vectors, up to 15 bytes too many. */
+const regionOf = (depth: number): number => roundUp(depth, 16) + 16;
+
+/** Of the pairing's region in a packed row. */
+const regionAt = (depth: number, pairing: number): number => regionOf(depth) * (2 + pairing);
+
+export const mixedRowBytes = (depth: number): number => regionAt(depth, PAIRINGS.length);
+
+export function mixedOf(small: DotStrategy, depth: number): Mixed {
+  const listBytes = roundUp(4 + (depth / 4) * 2, 16);
+  return { small, listBytes, panelStride: roundUp(listBytes + depth * CHANNEL_BLOCK, 64) };
+}
+
+/**
+ * Panels of int8 in the order of `pairs`, [panels][depth / 2][16][2], rearranged: each as the number of groups of bytes, the
+ * places of all groups in a row (u16), the weights of the groups of bytes [16][4], those of the others as they were.
+ *
+ * @returns the panels, and the share of groups of bytes
+ */
+export function mixPanels(stored: Uint8Array, depth: number, mixed: Mixed): { panels: Uint8Array; share: number } {
+  const groups = depth / 4;
+  const weights = new Int8Array(stored.buffer, stored.byteOffset, stored.byteLength);
+  const count = weights.length / (depth * CHANNEL_BLOCK);
+  const bytes = new Uint8Array(count * mixed.panelStride);
+  let all = 0;
+  for (let panel = 0; panel < count; panel++) {
+    const groupsOf = Array.from({ length: groups }, (_, group) => {
+      const at = (panel * groups + group) * GROUP_BYTES;
+      const groupWeights = weights.subarray(at, at + GROUP_BYTES);
+      return { group, weights: groupWeights, pairing: pairingOf(groupWeights) };
+    });
+    const safe = groupsOf.filter(({ pairing }) => pairing >= 0);
+    const small = safe.slice(0, Math.floor(safe.length / STEP) * STEP);
+    const taken = new Set(small);
+    const ordered = [...small, ...groupsOf.filter((group) => !taken.has(group))];
+    const start = panel * mixed.panelStride;
+    new Int32Array(bytes.buffer, start, 1)[0] = small.length;
+    const list = new Uint16Array(bytes.buffer, start + 4, groups);
+    ordered.forEach(({ group, weights: from, pairing }, index) => {
+      const isSmall = index < small.length;
+      list[index] = isSmall ? regionAt(depth, pairing) + group * 4 : group * 8;
+      const target = start + mixed.listBytes + index * GROUP_BYTES;
+      if (!isSmall) bytes.set(from, target);
+      else
+        for (let channel = 0; channel < CHANNEL_BLOCK; channel++)
+          PAIRINGS[pairing]!.forEach((k, place) => (bytes[target + channel * 4 + place] = weightAt(from, channel, k)));
+    });
+    all += small.length;
+  }
+  return { panels: bytes, share: all / (count * groups) };
+}
+
+/** Of a group in the order of `pairs`: [2][16][2]. */
+const weightAt = (group: Int8Array, channel: number, k: number): number =>
+  group[(k >> 1) * CHANNEL_BLOCK * 2 + channel * 2 + (k & 1)]!;
+
+/** The first pairing that never saturates in any channel; −1 where there is none. */
+function pairingOf(group: Int8Array): number {
+  const line = new Int16Array(4);
+  return PAIRINGS.findIndex((order) => {
+    for (let channel = 0; channel < CHANNEL_BLOCK; channel++) {
+      order.forEach((k, place) => (line[place] = weightAt(group, channel, k)));
+      if (!neverSaturates(line)) return false;
+    }
+    return true;
+  });
+}
+
+/** Stores 16 bytes of a row in every pairing; `at` is their place in the row, less what `to` has moved. */
+export function emitPairings(f: FunctionBuilder, depth: number, to: Local, bytes: Local, at: number): void {
+  PAIRINGS.forEach((order, pairing) => {
+    f.get(to).get(bytes);
+    if (pairing > 0) f.get(bytes).shuffle(Array.from({ length: 16 }, (_, byte) => (byte & ~3) + order[byte & 3]!));
+    f.op('v128.store', { offset: regionAt(depth, pairing) + at });
+  });
+}
+
+/** Locals of a panel of a mixed product. */
+export interface MixedLocals {
+  /** Address of the list. */
+  readonly list: Local;
+  /** Groups of bytes. */
+  readonly small: Local;
+}
+
+/** Finds the parts of a panel, and widens the weights that are taken as int16 into scratch. */
+export function emitMixedPanel(
+  f: FunctionBuilder,
+  product: Product,
+  mixed: Mixed,
+  place: Placement,
+  { panel, scratch, row, weight, counter, weights, firstWeight, list, small }: Locals & MixedLocals,
+): void {
+  const [weightsAt] = placesOf(place);
+  const groups = product.depth / 4;
+  f.get(panel).i32(mixed.panelStride).op('i32.mul').i32(weightsAt).op('i32.add').tee(list);
+  f.op('i32.load').set(small);
+  f.get(list).i32(mixed.listBytes).op('i32.add').set(firstWeight);
+  f.get(small).i32(GROUP_BYTES).op('i32.mul').get(firstWeight).op('i32.add').set(weight);
+  f.get(scratch).i32(scratchOf(product).panel).op('i32.add').set(row);
+  f.block((noneIf) => {
+    f.get(small).i32(groups).op('i32.eq');
+    noneIf();
+    f.repeat(counter, { start: small, end: groups, step: 1 }, () => {
+      for (let half = 0; half < GROUP_BYTES; half += 32) {
+        for (let lane = 0; lane < LANES; lane++)
+          f.get(weight)
+            .op('v128.load8x8_s', { offset: half + lane * 8 })
+            .set(weights[lane]!);
+        for (let lane = 0; lane < LANES; lane++)
+          f.get(row)
+            .get(weights[lane]!)
+            .op('v128.store', { offset: half * 2 + lane * 16 });
+      }
+      f.get(weight).i32(GROUP_BYTES).op('i32.add').set(weight);
+      f.get(row)
+        .i32(GROUP_BYTES * 2)
+        .op('i32.add')
+        .set(row);
+    });
+  });
+}
+
+/** acc[rows][16] += Σ over K, first of the groups of bytes, then of the others; `row` is the address of the tile's first row. */
+export function emitMixedSums(
+  f: FunctionBuilder,
+  product: Product,
+  locals: Locals & MixedLocals & { readonly emitSmall: Locals['emitDot'] },
+): void {
+  const { depth, rows, rowBytes } = product;
+  const { accs, weights, row, weight, counter, splat, firstWeight, list, small, scratch, emitDot, emitSmall } = locals;
+  const groups = depth / 4;
+  const [entry, from] = f.locals('i', 2) as [Local, Local];
+  /** One instruction's worth of K for all rows. */
+  const step = (emit: Locals['emitDot'], weightOffset: number, offset: number): void => {
+    for (let lane = 0; lane < LANES; lane++)
+      f.get(weight)
+        .op('v128.load', { offset: weightOffset + lane * 16 })
+        .set(weights[lane]!);
+    for (let r = 0; r < rows; r++) {
+      f.get(from)
+        .op('v128.load32_splat', { offset: r * rowBytes + offset })
+        .set(splat);
+      for (let lane = 0; lane < LANES; lane++)
+        emit({ acc: accs[r * LANES + lane]!, activations: splat, weights: weights[lane]! });
+    }
+  };
+  const find = (index: number): void => {
+    f.get(entry)
+      .op('i32.load16_u', { offset: 4 + index * 2 })
+      .get(row)
+      .op('i32.add')
+      .set(from);
+  };
+  const advance = (taken: number, weightBytes: number): void => {
+    f.get(entry)
+      .i32(taken * 2)
+      .op('i32.add')
+      .set(entry);
+    f.get(weight)
+      .i32(taken * weightBytes)
+      .op('i32.add')
+      .set(weight);
+  };
+  f.get(list).set(entry);
+  f.get(firstWeight).set(weight);
+  f.block((noneIf) => {
+    f.get(small).op('i32.eqz');
+    noneIf();
+    f.repeat(counter, { start: 0, end: small, step: STEP }, () => {
+      for (let index = 0; index < STEP; index++) {
+        find(index);
+        step(emitSmall, index * GROUP_BYTES, 0);
+      }
+      advance(STEP, GROUP_BYTES);
+    });
+  });
+  f.get(scratch).i32(scratchOf(product).panel).op('i32.add').set(weight);
+  f.block((noneIf) => {
+    f.get(small).i32(groups).op('i32.eq');
+    noneIf();
+    const together = groups % 2 === 0 ? 2 : 1;
+    f.repeat(counter, { start: small, end: groups, step: together }, () => {
+      for (let index = 0; index < together; index++) {
+        find(index);
+        for (const half of [0, 1]) step(emitDot, (index * 2 + half) * GROUP_BYTES, half * 4);
+      }
+      advance(together, GROUP_BYTES * 2);
+    });
+  });
+}
