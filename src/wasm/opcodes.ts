@@ -145,6 +145,7 @@ export const opcodes = {
   'i16x8.extend_high_i8x16_u': simd(0x8a, 'v>v'),
   'i16x8.shr_s': simd(0x8c, 'vi>v'),
   'i16x8.shl': simd(0x8b, 'vi>v'),
+  'i16x8.shr_u': simd(0x8d, 'vi>v'),
   'i16x8.add': simd(0x8e, 'vv>v'),
   'i16x8.add_sat_s': simd(0x8f, 'vv>v'),
   'i16x8.sub': simd(0x91, 'vv>v'),

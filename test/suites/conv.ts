@@ -104,8 +104,9 @@ function kernelOf(sizes: ConvSizes): ExpectedKernel {
     // an image of up to four channels that enters the network lies too narrow
     if (fast && perGroup[0] > 4) return winogradKernel(outSizeOf(sizes), gemm);
     const { asymmetric, bits } = weights;
-    const manyMostlySmall = group === 1 && perGroup[0] >= 16 && perGroup[1] > 48 && bits === 'mostly 7' && !asymmetric;
-    return manyMostlySmall ? mixedKernel(gemm) : gemm;
+    const [height, width] = outSizeOf(sizes);
+    const many = group === 1 && perGroup[0] >= 64 && perGroup[1] > 48 && height * width >= 16;
+    return many && bits === 'mostly 7' && !asymmetric ? mixedKernel(gemm) : gemm;
   }
   const form = Math.max(...kernel) <= 7 ? 'columns' : 'taps';
   const depthwise = new RegExp(String.raw`^conv\.depthwise\d+x\d+\.${form}$`);
@@ -181,7 +182,7 @@ export const convSuites: readonly Suite[] = [
     name: 'convolution whose weights are mostly small',
     problems: problems(
       fc.record({
-        ...{ group: one, perGroup: fc.tuple(fc.integer({ min: 16, max: 90 }), fc.integer({ min: 49, max: 100 })) },
+        ...{ group: one, perGroup: fc.tuple(fc.integer({ min: 48, max: 90 }), fc.integer({ min: 49, max: 100 })) },
         ...{ ...windows, ...common, kernel: pair(upTo(3)) },
         weights: weightKinds.map((kind): WeightKind => ({ ...kind, asymmetric: false, bits: 'mostly 7' })),
       }),

@@ -121,9 +121,9 @@ function emitPack(f: FunctionBuilder, product: Product, locals: Locals): void {
     for (const run of product.runs) {
       if (run.bytes <= 128) {
         for (let at = 0; at < run.bytes; at += 16)
-          emitPackVector(f, product, { from, to, toBytes: to, bytes, flip }, run.offset + at, packed + at);
+          emitPackVector(f, product, { from, to, bytes, flip }, run.offset + at, packed + at);
       } else {
-        emitPackLoop(f, product, { from, to, toBytes: to, bytes, flip, rest }, run, packed);
+        emitPackLoop(f, product, { from, to, bytes, flip, rest }, run, packed);
       }
       packed += run.bytes;
     }
@@ -162,8 +162,6 @@ function emitWindowWalk(f: FunctionBuilder, product: Product, { block, source }:
 interface PackLocals {
   readonly from: Local;
   readonly to: Local;
-  /** Moves with the bytes, where `to` moves with int16. */
-  readonly toBytes: Local;
   readonly bytes: Local;
   readonly flip: Local | undefined;
 }
@@ -175,37 +173,43 @@ function emitPackLoop(
   run: Run,
   packed: number,
 ): void {
-  const { operandBytes } = product.dot;
-  const [from, to, toBytes] = f.locals('i', 3) as [Local, Local, Local];
+  const from = f.local('i');
+  const to = f.local('i');
   f.get(locals.from).set(from);
   f.get(locals.to).set(to);
-  f.get(locals.to).set(toBytes);
   const step = run.bytes % 32 === 0 ? 32 : 16;
   const advance = (local: Local, bytes: number): void => {
     f.get(local).i32(bytes).op('i32.add').set(local);
   };
   f.repeat(locals.rest, { start: 0, end: run.bytes, step }, () => {
     for (let at = 0; at < step; at += 16)
-      emitPackVector(f, product, { ...locals, from, to, toBytes }, run.offset + at, packed + at);
+      emitPackVector(f, product, { ...locals, from, to }, run.offset + at, packed + at);
     advance(from, step);
-    advance(to, step * operandBytes);
-    if (product.mixed) advance(toBytes, step);
+    advance(to, step * packedBytesOf(product));
   });
 }
+
+/** Bytes of one value in a packed row. */
+const packedBytesOf = ({ dot, mixed }: Product): number => (mixed ? 1 : dot.operandBytes);
 
 /** Packs 16 bytes; `at` is their place along K. */
 function emitPackVector(
   f: FunctionBuilder,
-  { dot, mixed, depth }: Product,
-  { from, to, toBytes, bytes, flip }: PackLocals,
+  product: Product,
+  { from, to, bytes, flip }: PackLocals,
   source: number,
   at: number,
 ): void {
-  const target = at * dot.operandBytes;
+  const { mixed, depth } = product;
+  const target = at * packedBytesOf(product);
   f.get(from).op('v128.load', { offset: source });
   if (flip) f.get(flip).op('v128.xor');
   f.set(bytes);
-  if (dot.operandBytes === 1) {
+  if (mixed) {
+    emitPairings(f, depth, to, bytes, at);
+    return;
+  }
+  if (packedBytesOf(product) === 1) {
     f.get(to).get(bytes).op('v128.store', { offset: target });
     return;
   }
@@ -214,7 +218,6 @@ function emitPackVector(
     .get(bytes)
     .op('i16x8.extend_high_i8x16_u')
     .op('v128.store', { offset: target + 16 });
-  if (mixed) emitPairings(f, depth, toBytes, bytes, at);
 }
 
 function emitChannel(f: FunctionBuilder, { panel, channel }: Locals): void {

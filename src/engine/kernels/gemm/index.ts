@@ -21,9 +21,10 @@ import { isPointwise, windowRuns, type Geometry } from './window.ts';
 /** Packed rows and results of a block stay below this: half of a usual second cache, in which every panel finds them. */
 const BLOCK_BYTES = 512 * 1024;
 
-/** Panels that a packed row serves, and the share of K that is summed as bytes, from which a mixed product is faster. */
+/** A mixed product is faster from so many pixels that read a widened panel, panels that read a packed row, and share of bytes on. */
+const MIXED_PIXELS = 16;
 const MIXED_PANELS = 4;
-const MIXED_SHARE = 0.1;
+const MIXED_SHARE = 0.6;
 
 /** Convolution, dense, grouped or transposed, and fully connected layers. */
 export const planGemm: KernelPlanner = (operation, context) => {
@@ -127,7 +128,7 @@ function planProduct(
   const weightBytes = weightBytesOf(weights, dot);
   const packedZero = from.zeroPoint - (dot.flipsSign ? 128 : 0);
   const packed = packWeights(weights, weightAt, { ...lines, panels, weightBytes }, packedZero, dot);
-  const mix = weightBytes === 1 ? mixOf(packed.panels, depth, panels, dot) : undefined;
+  const mix = weightBytes === 1 && pixels >= MIXED_PIXELS ? mixOf(packed.panels, depth, panels, dot) : undefined;
   const rowBytes = inPlace ? pixelBytes : mix ? mixedRowBytes(depth) : depth * dot.operandBytes;
   const blockPixels = choosePixels(pixels, rows, rowBytes + result.outputStride);
   const product: Product = {

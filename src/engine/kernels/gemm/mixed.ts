@@ -8,13 +8,14 @@ import { LANES, placesOf, scratchOf, type Locals, type Product } from './product
  * A product of which most groups of four values of K are summed as bytes, the others as int16, panel by panel.
  *
  * A sum of two products of bytes must not saturate. Which two of a group meet is free: a panel takes each group in the first of
- * three pairings in which all its 16 channels are safe. A row of activations therefore is packed four times:
+ * three pairings in which all its 16 channels are safe. A row of activations therefore is packed three times:
  *
- *   ┌───────────────────┬──────────┬──────────┬──────────┐
- *   │ K as int16        │ 01 23 …  │ 02 13 …  │ 03 12 …  │
- *   └───────────────────┴──────────┴──────────┴──────────┘
+ *   ┌──────────┬──────────┬──────────┐
+ *   │ 01 23 …  │ 02 13 …  │ 03 12 …  │
+ *   └──────────┴──────────┴──────────┘
  *
- * and a panel begins with a list of the places in the row where it finds its groups.
+ * and a panel begins with a list of the places in the row where it finds its groups. Those that are never safe are taken from
+ * the first, their even bytes and their odd bytes widened to int16.
  */
 export interface Mixed {
   readonly small: DotStrategy;
@@ -39,7 +40,7 @@ const GROUP_BYTES = CHANNEL_BLOCK * 4;
 const regionOf = (depth: number): number => roundUp(depth, 16) + 16;
 
 /** Of the pairing's region in a packed row. */
-const regionAt = (depth: number, pairing: number): number => regionOf(depth) * (2 + pairing);
+const regionAt = (depth: number, pairing: number): number => regionOf(depth) * pairing;
 
 export const mixedRowBytes = (depth: number): number => regionAt(depth, PAIRINGS.length);
 
@@ -50,7 +51,7 @@ export function mixedOf(small: DotStrategy, depth: number): Mixed {
 
 /**
  * Panels of int8 in the order of `pairs`, [panels][depth / 2][16][2], rearranged: each as the number of groups of bytes, the
- * places of all groups in a row (u16), the weights of the groups of bytes [16][4], those of the others as they were.
+ * places of all groups in a row (u16), the weights of the groups of bytes [16][4], those of the others [even, odd][16][2].
  *
  * @returns the panels, and the share of groups of bytes
  */
@@ -75,12 +76,14 @@ export function mixPanels(stored: Uint8Array, depth: number, mixed: Mixed): { pa
     const list = new Uint16Array(bytes.buffer, start + 4, groups);
     ordered.forEach(({ group, weights: from, pairing }, index) => {
       const isSmall = index < small.length;
-      list[index] = isSmall ? regionAt(depth, pairing) + group * 4 : group * 8;
+      list[index] = regionAt(depth, isSmall ? pairing : 0) + group * 4;
       const target = start + mixed.listBytes + index * GROUP_BYTES;
-      if (!isSmall) bytes.set(from, target);
-      else
-        for (let channel = 0; channel < CHANNEL_BLOCK; channel++)
-          PAIRINGS[pairing]!.forEach((k, place) => (bytes[target + channel * 4 + place] = weightAt(from, channel, k)));
+      for (let channel = 0; channel < CHANNEL_BLOCK; channel++)
+        for (let place = 0; place < 4; place++) {
+          if (isSmall) bytes[target + channel * 4 + place] = weightAt(from, channel, PAIRINGS[pairing]![place]!);
+          // half 0: values 0 and 2, half 1: values 1 and 3
+          else bytes[target + (place & 1) * 32 + channel * 2 + (place >> 1)] = weightAt(from, channel, place);
+        }
     });
     all += small.length;
   }
@@ -103,7 +106,7 @@ function pairingOf(group: Int8Array): number {
   });
 }
 
-/** Stores 16 bytes of a row in every pairing; `at` is their place in the row, less what `to` has moved. */
+/** Stores 16 bytes of a row in every pairing, `at` bytes behind `to`. */
 export function emitPairings(f: FunctionBuilder, depth: number, to: Local, bytes: Local, at: number): void {
   PAIRINGS.forEach((order, pairing) => {
     f.get(to).get(bytes);
@@ -168,18 +171,39 @@ export function emitMixedSums(
   const { accs, weights, row, weight, counter, splat, firstWeight, list, small, scratch, emitDot, emitSmall } = locals;
   const groups = depth / 4;
   const [entry, from] = f.locals('i', 2) as [Local, Local];
-  /** One instruction's worth of K for all rows. */
-  const step = (emit: Locals['emitDot'], weightOffset: number, offset: number): void => {
+  const [halves, low] = f.locals('v', 2) as [Local, Local];
+  f.i32(0xff).op('i16x8.splat').set(low);
+  const loadWeights = (offset: number): void => {
     for (let lane = 0; lane < LANES; lane++)
       f.get(weight)
-        .op('v128.load', { offset: weightOffset + lane * 16 })
+        .op('v128.load', { offset: offset + lane * 16 })
         .set(weights[lane]!);
+  };
+  const sumRow = (emit: Locals['emitDot'], r: number, activations: Local): void => {
+    for (let lane = 0; lane < LANES; lane++)
+      emit({ acc: accs[r * LANES + lane]!, activations, weights: weights[lane]! });
+  };
+  const loadRow = (r: number): void => {
+    f.get(from)
+      .op('v128.load32_splat', { offset: r * rowBytes })
+      .set(splat);
+  };
+  const sumBytes = (offset: number): void => {
+    loadWeights(offset);
     for (let r = 0; r < rows; r++) {
-      f.get(from)
-        .op('v128.load32_splat', { offset: r * rowBytes + offset })
-        .set(splat);
-      for (let lane = 0; lane < LANES; lane++)
-        emit({ acc: accs[r * LANES + lane]!, activations: splat, weights: weights[lane]! });
+      loadRow(r);
+      sumRow(emitSmall, r, splat);
+    }
+  };
+  const sumHalf = (half: 0 | 1, offset: number): void => {
+    loadWeights(offset);
+    for (let r = 0; r < rows; r++) {
+      loadRow(r);
+      f.get(splat);
+      if (half === 0) f.get(low).op('v128.and');
+      else f.i32(8).op('i16x8.shr_u');
+      f.set(halves);
+      sumRow(emitDot, r, halves);
     }
   };
   const find = (index: number): void => {
@@ -207,7 +231,7 @@ export function emitMixedSums(
     f.repeat(counter, { start: 0, end: small, step: STEP }, () => {
       for (let index = 0; index < STEP; index++) {
         find(index);
-        step(emitSmall, index * GROUP_BYTES, 0);
+        sumBytes(index * GROUP_BYTES);
       }
       advance(STEP, GROUP_BYTES);
     });
@@ -220,7 +244,7 @@ export function emitMixedSums(
     f.repeat(counter, { start: small, end: groups, step: together }, () => {
       for (let index = 0; index < together; index++) {
         find(index);
-        for (const half of [0, 1]) step(emitDot, (index * 2 + half) * GROUP_BYTES, half * 4);
+        for (const half of [0, 1] as const) sumHalf(half, (index * 2 + half) * GROUP_BYTES);
       }
       advance(together, GROUP_BYTES * 2);
     });
