@@ -60,10 +60,12 @@ export async function preprocessImage(
 export function affineTable({ scale, mean, std }: Preprocessing, channels: number): Float32Array {
   const at = (values: number | readonly number[], channel: number): number =>
     typeof values === 'number' ? values : (values[channel] ?? NaN);
-  return Float32Array.from({ length: channels * 256 }, (_, i) => {
-    const channel = i >> 8;
-    return ((i & 255) * scale - at(mean, channel)) / at(std, channel);
-  });
+  const table = new Float32Array(channels * 256);
+  for (let channel = 0; channel < channels; channel++) {
+    const [shift, divisor] = [at(mean, channel), at(std, channel)];
+    for (let x = 0; x < 256; x++) table[channel * 256 + x] = (x * scale - shift) / divisor;
+  }
+  return table;
 }
 
 function cutOut(image: Pixels, { window, padValue }: Geometry): Pixels {

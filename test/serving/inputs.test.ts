@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { checkFeeds, imageInput } from '../../src/serving/inputs.ts';
+import { affineTable, preprocessingSchema } from '../../src/data/index.ts';
+import { checkFeeds, imageFeeds, imageInput } from '../../src/serving/inputs.ts';
+import { transferables } from '../../src/serving/threads/protocol.ts';
 import type { TensorInfo } from '../../src/store/index.ts';
-import { tensor, type Tensor } from '../../src/tensor/index.ts';
-import { summary } from '../support/records.ts';
+import { tensor, tensorsOf, type Tensor } from '../../src/tensor/index.ts';
+import { colorImage } from '../support/images.ts';
+import { summary, versionRecord } from '../support/records.ts';
 
 const inputs: TensorInfo[] = [
   { name: 'a', dtype: 'float32', shape: [-1, 2] },
@@ -61,5 +64,33 @@ describe('imageInput', () => {
 
   it.each([[[-1, 10]], [[-1, 7, 8, 9]], [[2, 3, 8, 8]]])('refuses %j', (shape) => {
     expect(() => imageInput(withInput(shape))).toThrow(expect.objectContaining({ code: 'INFERENCE_INVALID' }));
+  });
+});
+
+describe('imageFeeds', () => {
+  const preprocessing = preprocessingSchema.parse({ color: 'bgr', mean: [0.1, 0.2, 0.3], std: 0.5 });
+
+  it("are the image's bytes and the version's own levels, not a tensor", async () => {
+    const feeds = await imageFeeds(await colorImage('red', 1), versionRecord({ preprocessing }));
+    const fed = feeds.get('image');
+    expect(fed).toMatchObject({ dtype: 'pixels', shape: [1, 3, 8, 8], levels: affineTable(preprocessing, 3) });
+    expect(fed?.data).toHaveLength(192);
+    expect(checkFeeds(feeds, summary.inputs)).toBe(1);
+    expect(checkFeeds(tensorsOf(feeds), summary.inputs)).toBe(1);
+  });
+
+  it('are refused where the network takes another type', async () => {
+    const feeds = await imageFeeds(await colorImage('red', 1), versionRecord());
+    expect(() => checkFeeds(feeds, [{ name: 'image', dtype: 'uint8', shape: [-1, 3, 8, 8] }])).toThrow(
+      refused("Input 'image' is float32; the model takes uint8."),
+    );
+  });
+
+  it('move to a thread without a copy', async () => {
+    const feeds = await imageFeeds(await colorImage('blue', 2), versionRecord());
+    const expected = tensorsOf(feeds);
+    const moved = structuredClone(feeds, { transfer: transferables(feeds) });
+    expect(feeds.get('image')?.data).toHaveLength(0);
+    expect(tensorsOf(moved)).toEqual(expected);
   });
 });
