@@ -128,14 +128,20 @@ export const saturatingDot: RelaxedDot = (f, { acc, activations, weights }) => {
 /**
  * Whether sums of two products with any bytes stay within int16: 255 · 128 ≤ 2¹⁵ − 1, so neither the positive nor the negative
  * weights of a pair may reach beyond 128 in sum. Weights of seven bits never do.
+ */
+export function pairNeverSaturates(a: number, b: number): boolean {
+  return Math.max(a, 0) + Math.max(b, 0) <= 128 && Math.min(a, 0) + Math.min(b, 0) >= -128;
+}
+
+/**
+ * Whether all pairs of a line are int8 and never saturate.
  *
- * @param weights of one output channel, int8, in the order of K; pairs begin at even places
+ * @param weights of one output channel in the order of K; pairs begin at even places
  */
 export function neverSaturates(weights: Int16Array): boolean {
   for (let k = 0; k < weights.length; k += 2) {
     const [a, b] = [weights[k]!, weights[k + 1] ?? 0];
-    if (Math.max(a, b) > 127 || Math.max(a, 0) + Math.max(b, 0) > 128) return false;
-    if (Math.min(a, 0) + Math.min(b, 0) < -128) return false;
+    if (Math.max(a, b) > 127 || !pairNeverSaturates(a, b)) return false;
   }
   return true;
 }

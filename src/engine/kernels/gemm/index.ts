@@ -177,8 +177,8 @@ function mixOf(stored: Uint8Array, depth: number, panels: number, { operandBytes
   if (!forSmallWeights || operandBytes !== 2 || panels < MIXED_PANELS || mixedRowBytes(depth) > 0xffff)
     return undefined;
   const mixed = mixedOf(forSmallWeights, depth);
-  const { panels: mixedPanels, share } = mixPanels(stored, depth, mixed);
-  return share < MIXED_SHARE ? undefined : { mixed, panels: mixedPanels };
+  const mixedPanels = mixPanels(stored, depth, mixed, MIXED_SHARE);
+  return mixedPanels && { mixed, panels: mixedPanels };
 }
 
 /** A panel that several tiles read is widened once for all of them. */

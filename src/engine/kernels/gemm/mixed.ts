@@ -1,5 +1,5 @@
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
-import { neverSaturates, type DotStrategy } from '../../dot.ts';
+import { pairNeverSaturates, type DotStrategy } from '../../dot.ts';
 import { CHANNEL_BLOCK, roundUp } from '../../plan/layout.ts';
 import type { Placement } from '../../plan/step.ts';
 import { LANES, placesOf, scratchOf, type Locals, type Product } from './product.ts';
@@ -49,61 +49,85 @@ export function mixedOf(small: DotStrategy, depth: number): Mixed {
   return { small, listBytes, panelStride: roundUp(listBytes + depth * CHANNEL_BLOCK, 64) };
 }
 
+/** Which pairing takes each group of each panel, by its number; NEVER where none does. */
+const NEVER = 3;
+
+/** Panels of which the share of groups of bytes is estimated. */
+const ESTIMATED_PANELS = 2;
+
 /**
  * Panels of int8 in the order of `pairs`, [panels][depth / 2][16][2], rearranged: each as the number of groups of bytes, the
  * places of all groups in a row (u16), the weights of the groups of bytes [16][4], those of the others [even, odd][16][2].
  *
- * @returns the panels, and the share of groups of bytes
+ * @param leastShare of groups of bytes; undefined is given where there are fewer
  */
-export function mixPanels(stored: Uint8Array, depth: number, mixed: Mixed): { panels: Uint8Array; share: number } {
-  const groups = depth / 4;
+export function mixPanels(stored: Uint8Array, depth: number, mixed: Mixed, leastShare: number): Uint8Array | undefined {
   const weights = new Int8Array(stored.buffer, stored.byteOffset, stored.byteLength);
-  const count = weights.length / (depth * CHANNEL_BLOCK);
-  const bytes = new Uint8Array(count * mixed.panelStride);
-  let all = 0;
-  for (let panel = 0; panel < count; panel++) {
-    const groupsOf = Array.from({ length: groups }, (_, group) => {
-      const at = (panel * groups + group) * GROUP_BYTES;
-      const groupWeights = weights.subarray(at, at + GROUP_BYTES);
-      return { group, weights: groupWeights, pairing: pairingOf(groupWeights) };
-    });
-    const safe = groupsOf.filter(({ pairing }) => pairing >= 0);
-    const small = safe.slice(0, Math.floor(safe.length / STEP) * STEP);
-    const taken = new Set(small);
-    const ordered = [...small, ...groupsOf.filter((group) => !taken.has(group))];
-    const start = panel * mixed.panelStride;
-    new Int32Array(bytes.buffer, start, 1)[0] = small.length;
-    const list = new Uint16Array(bytes.buffer, start + 4, groups);
-    ordered.forEach(({ group, weights: from, pairing }, index) => {
-      const isSmall = index < small.length;
-      list[index] = regionAt(depth, isSmall ? pairing : 0) + group * 4;
-      const target = start + mixed.listBytes + index * GROUP_BYTES;
-      for (let channel = 0; channel < CHANNEL_BLOCK; channel++)
-        for (let place = 0; place < 4; place++) {
-          if (isSmall) bytes[target + channel * 4 + place] = weightAt(from, channel, PAIRINGS[pairing]![place]!);
-          // half 0: values 0 and 2, half 1: values 1 and 3
-          else bytes[target + (place & 1) * 32 + channel * 2 + (place >> 1)] = weightAt(from, channel, place);
-        }
-    });
-    all += small.length;
+  const groups = depth / 4;
+  const all = weights.length / GROUP_BYTES;
+  const pairings = new Uint8Array(all);
+  let taken = 0;
+  for (let group = 0; group < all; group++) {
+    pairings[group] = pairingOf(weights, group * GROUP_BYTES);
+    if (pairings[group] !== NEVER) taken++;
+    if (group + 1 === ESTIMATED_PANELS * groups && taken < leastShare * (group + 1)) return undefined;
   }
-  return { panels: bytes, share: all / (count * groups) };
+  if (taken < leastShare * all) return undefined;
+  const bytes = new Uint8Array((all / groups) * mixed.panelStride);
+  for (let panel = 0; panel * groups < all; panel++)
+    mixPanel(weights, depth, panel, pairings, bytes, panel * mixed.panelStride, mixed.listBytes);
+  return bytes;
 }
 
-/** Of a group in the order of `pairs`: [2][16][2]. */
-const weightAt = (group: Int8Array, channel: number, k: number): number =>
-  group[(k >> 1) * CHANNEL_BLOCK * 2 + channel * 2 + (k & 1)]!;
+function mixPanel(
+  weights: Int8Array,
+  depth: number,
+  panel: number,
+  pairings: Uint8Array,
+  bytes: Uint8Array,
+  start: number,
+  listBytes: number,
+): void {
+  const groups = depth / 4;
+  const first = panel * groups;
+  let safe = 0;
+  for (let group = 0; group < groups; group++) if (pairings[first + group] !== NEVER) safe++;
+  const small = safe - (safe % STEP);
+  const list = new Uint16Array(bytes.buffer, start + 4, groups);
+  new Int32Array(bytes.buffer, start, 1)[0] = small;
+  let [nextSmall, nextWide] = [0, small];
+  for (let group = 0; group < groups; group++) {
+    const pairing = pairings[first + group]!;
+    const isSmall = pairing !== NEVER && nextSmall < small;
+    const index = isSmall ? nextSmall++ : nextWide++;
+    list[index] = regionAt(depth, isSmall ? pairing : 0) + group * 4;
+    const from = (first + group) * GROUP_BYTES;
+    const to = start + listBytes + index * GROUP_BYTES;
+    for (let channel = 0; channel < CHANNEL_BLOCK; channel++)
+      for (let place = 0; place < 4; place++) {
+        const k = isSmall ? PAIRINGS[pairing]![place]! : place;
+        const target = isSmall ? channel * 4 + place : (place & 1) * 32 + channel * 2 + (place >> 1);
+        bytes[to + target] = weights[from + placeOf(channel, k)]!;
+      }
+  }
+}
 
-/** The first pairing that never saturates in any channel; −1 where there is none. */
-function pairingOf(group: Int8Array): number {
-  const line = new Int16Array(4);
-  return PAIRINGS.findIndex((order) => {
-    for (let channel = 0; channel < CHANNEL_BLOCK; channel++) {
-      order.forEach((k, place) => (line[place] = weightAt(group, channel, k)));
-      if (!neverSaturates(line)) return false;
+/** Of a weight in a group in the order of `pairs`: [2][16][2]. */
+const placeOf = (channel: number, k: number): number => (k >> 1) * CHANNEL_BLOCK * 2 + channel * 2 + (k & 1);
+
+/** The first pairing that never saturates in any channel. */
+function pairingOf(weights: Int8Array, at: number): number {
+  for (let pairing = 0; pairing < PAIRINGS.length; pairing++) {
+    const [a, b, c, d] = PAIRINGS[pairing]!;
+    let channel = 0;
+    while (channel < CHANNEL_BLOCK) {
+      const value = (k: number): number => weights[at + placeOf(channel, k)]!;
+      if (!pairNeverSaturates(value(a), value(b)) || !pairNeverSaturates(value(c), value(d))) break;
+      channel++;
     }
-    return true;
-  });
+    if (channel === CHANNEL_BLOCK) return pairing;
+  }
+  return NEVER;
 }
 
 /** Stores 16 bytes of a row in every pairing, `at` bytes behind `to`. */
