@@ -75,6 +75,7 @@ export async function createService(config: Config, facts: ProcessFacts): Promis
     threads: config.inference.threads ?? availableParallelism(),
     queueLength: config.inference.queueLength,
     timeoutMs: config.inference.timeoutMs,
+    sharing: config.inference.sharing,
     memoryBytes: config.inference.memoryBytes,
     tier: config.engineTier,
     metrics,

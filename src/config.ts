@@ -27,6 +27,10 @@ const settings = {
 
   OCTET_THREADS: count(1, 256).optional().describe('inference threads; absent: one a core'),
   OCTET_INFERENCE_QUEUE: count(1, 100_000).default(256).describe('requests that may wait for a thread'),
+  OCTET_INFERENCE_SHARING: z
+    .enum(['auto', 'off'])
+    .default('auto')
+    .describe('off: no inference runs on several threads'),
   OCTET_INFERENCE_TIMEOUT: seconds(60).describe('hard limit of one inference'),
   OCTET_MODEL_MEMORY: megabytes(2_048).describe('loaded models above this are evicted, least recently used first'),
 
@@ -56,6 +60,7 @@ export interface Config {
     readonly threads: number | undefined;
     readonly queueLength: number;
     readonly timeoutMs: number;
+    readonly sharing: 'auto' | 'off';
     readonly memoryBytes: number;
   };
   readonly limits: {
@@ -142,6 +147,7 @@ function freeze(role: Config['role'], env: z.infer<typeof environmentSchema>): C
       threads: env.OCTET_THREADS,
       queueLength: env.OCTET_INFERENCE_QUEUE,
       timeoutMs: env.OCTET_INFERENCE_TIMEOUT,
+      sharing: env.OCTET_INFERENCE_SHARING,
       memoryBytes: env.OCTET_MODEL_MEMORY,
     }),
     limits: Object.freeze({

@@ -1,6 +1,7 @@
 export { compile, zeroFeeds } from './compile.ts';
 export type { CompileOptions } from './compile.ts';
 export type { Executable, Membership, NodeTiming, RunOptions } from './executable.ts';
+export { Gate } from './gate.ts';
 export { attach } from './instantiate.ts';
 export type { SharedNetwork } from './shared.ts';
 export { tierReport } from './selfTest.ts';

@@ -63,6 +63,11 @@ export function createMetrics() {
       labelNames: ['tier'] as const,
       registers,
     }),
+    shared: new Counter({
+      name: 'octet_inference_shared_total',
+      help: 'Inferences that several threads shared',
+      registers,
+    }),
     threadRestarts: new Counter({
       name: 'octet_inference_thread_restarts_total',
       help: 'Inference threads that were replaced after a crash or a time limit',

@@ -1,9 +1,12 @@
 import { AppError, present } from '../base/index.ts';
-import type { SharedNetwork, Tier } from '../engine/index.ts';
+import { Gate, type SharedNetwork, type Tier } from '../engine/index.ts';
 import type { FeedMap, TensorMap } from '../tensor/index.ts';
 import type { LoadedModel } from './threads/protocol.ts';
 import { transferables } from './threads/protocol.ts';
 import { Thread } from './threads/thread.ts';
+
+/** Short inferences lose by it: members wait for each other after each layer. So does a batch, whose samples could run apart. */
+const SHARED_FROM_MS = 8;
 
 export interface PoolOptions {
   readonly threads: number;
@@ -12,7 +15,12 @@ export interface PoolOptions {
   /** Limit of waiting, and again of computing. */
   readonly timeoutMs: number;
   readonly tier: Tier | undefined;
+  /** auto: an inference of several milliseconds is shared by threads that would be idle; off: each runs on one thread. */
+  readonly sharing: 'auto' | 'off';
+  /** Milliseconds on one thread from which an inference is shared; 8 where it is absent. */
+  readonly sharedFromMs?: number;
   readonly onRestart?: () => void;
+  readonly onShared?: () => void;
 }
 
 /** Reads a model's file; called again when a thread had to be replaced. */
@@ -47,7 +55,8 @@ interface Slot {
 const LOAD_TIMEOUT_MS = 300_000;
 
 /**
- * Throughput mode: as many threads as cores, one inference a thread at a time, one bounded queue in front. A thread that
+ * As many threads as cores, one inference a thread at a time, one bounded queue in front. Threads that nobody waits for join
+ * the inference of another (latency mode); as soon as requests wait, each thread runs its own (throughput mode). A thread that
  * crashes or exceeds the time limit is replaced and loads its models again when it next needs them.
  */
 export class InferencePool {
@@ -56,6 +65,8 @@ export class InferencePool {
   readonly #sources = new Map<string, ModelSource>();
   readonly #shared = new Map<string, SharedNetwork>();
   readonly #queue: Task[] = [];
+  /** The shortest computation on one thread, by model. */
+  readonly #aloneMs = new Map<string, number>();
   #lastLoad: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -193,16 +204,26 @@ export class InferencePool {
 
   #dispatch(): void {
     while (this.#queue.length > 0) {
-      const slot = this.#slots.find((candidate) => !candidate.busy);
-      if (slot === undefined) return;
-      const task = this.#queue.shift();
+      const idle = this.#slots.filter((slot) => !slot.busy);
+      const task = idle.length > 0 ? this.#queue.shift() : undefined;
       if (task === undefined) return;
-      slot.busy = true;
+      const members = this.#membersFor(task, idle);
+      for (const slot of members) slot.busy = true;
       task.dispose();
-      void this.#execute(slot, task).finally(() => {
-        this.#release(slot);
+      void this.#execute(members, task).finally(() => {
+        for (const slot of members) this.#release(slot);
       });
     }
+  }
+
+  /** The thread that runs a task, and those that join it: an equal part of the idle ones for each task that waits. */
+  #membersFor({ key, feeds }: Task, idle: readonly Slot[]): Slot[] {
+    const ready = idle.filter((slot) => slot.loaded.has(key));
+    const leader = present(ready[0] ?? idle[0], 'idle thread');
+    const { sharing, sharedFromMs = SHARED_FROM_MS } = this.#options;
+    const pays = (this.#aloneMs.get(key) ?? -1) >= sharedFromMs && isOneSample(feeds) && this.#shared.has(key);
+    if (sharing === 'off' || !pays || !leader.loaded.has(key)) return [leader];
+    return ready.slice(0, Math.max(1, Math.floor(idle.length / (this.#queue.length + 1))));
   }
 
   /** One load at a time in the whole process: compiling switches flags that all threads share. */
@@ -234,23 +255,57 @@ export class InferencePool {
   #forget(key: string): void {
     this.#sources.delete(key);
     this.#shared.delete(key);
+    this.#aloneMs.delete(key);
   }
 
-  async #execute(slot: Slot, task: Task): Promise<void> {
+  async #execute([leader, ...others]: readonly Slot[], task: Task): Promise<void> {
+    const slot = present(leader, 'leading thread');
+    const { key, feeds } = task;
+    const { timeoutMs } = this.#options;
     try {
-      if (!slot.loaded.has(task.key)) await this.#prepare(slot, task.key);
-      const { outputs, computeMs } = await slot.thread.call(
-        { kind: 'run', key: task.key, feeds: task.feeds },
-        {
-          timeoutMs: this.#options.timeoutMs,
-          transfer: transferables(task.feeds),
-        },
-      );
-      task.resolve({ outputs, computeMs });
+      if (!slot.loaded.has(key)) await this.#prepare(slot, key);
+      if (others.length > 0) return await this.#executeTogether(slot, others, task);
+      const call = { kind: 'run', key, feeds } as const;
+      const result = await slot.thread.call(call, { timeoutMs, transfer: transferables(feeds) });
+      if (isOneSample(feeds)) this.#aloneMs.set(key, Math.min(result.computeMs, this.#aloneMs.get(key) ?? Infinity));
+      task.resolve(result);
     } catch (error) {
       task.reject(error);
     }
   }
+
+  /**
+   * The leader's inference, which the others join. Whoever fails lets all others give up; nobody is released before all have
+   * ended, so that the gate of the leader's arena can begin anew.
+   */
+  async #executeTogether(leader: Slot, others: readonly Slot[], { key, feeds, resolve }: Task): Promise<void> {
+    const { timeoutMs } = this.#options;
+    const arena = this.#slots.indexOf(leader);
+    const gate = new Gate(present(this.#shared.get(key), 'shared network'), arena);
+    const team = { inference: 1, threads: others.length + 1 };
+    gate.reset();
+    this.#options.onShared?.();
+    const lead = { kind: 'run', key, feeds, team } as const;
+    const join = { kind: 'join', key, leader: arena, team } as const;
+    const calls = [
+      leader.thread.call(lead, { timeoutMs, transfer: transferables(feeds) }).then(resolve),
+      ...others.map((slot) => slot.thread.call(join, { timeoutMs })),
+    ];
+    for (const call of calls)
+      call.catch(() => {
+        gate.abort();
+      });
+    const errors = (await Promise.allSettled(calls)).flatMap((end): unknown[] =>
+      end.status === 'rejected' ? [end.reason] : [],
+    );
+    if (errors.length > 0) throw errors.find((error) => !isCancelled(error)) ?? errors[0];
+  }
+}
+
+const isCancelled = (error: unknown): boolean => error instanceof AppError && error.code === 'CANCELLED';
+
+function isOneSample(feeds: FeedMap): boolean {
+  return [...feeds.values()].every(({ shape }) => shape[0] === 1);
 }
 
 /** The file in shared memory, so that threads read it without a copy each. */

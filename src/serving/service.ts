@@ -16,6 +16,7 @@ export interface ServingOptions {
   readonly threads: number;
   readonly queueLength: number;
   readonly timeoutMs: number;
+  readonly sharing: 'auto' | 'off';
   readonly memoryBytes: number;
   readonly tier: Tier | undefined;
 }
@@ -66,6 +67,9 @@ export class InferenceService {
       ...options,
       onRestart: () => {
         this.metrics.threadRestarts.inc();
+      },
+      onShared: () => {
+        this.metrics.shared.inc();
       },
     });
     addGauge(

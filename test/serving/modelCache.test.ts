@@ -22,7 +22,7 @@ describe('ModelCache', () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'octet-cache-'));
     store = await openStore(folder);
-    pool = new InferencePool({ threads: 1, queueLength: 10, timeoutMs: 60_000, tier: undefined });
+    pool = new InferencePool({ threads: 1, queueLength: 10, timeoutMs: 60_000, tier: undefined, sharing: 'off' });
   });
   afterEach(async () => {
     await pool.close();

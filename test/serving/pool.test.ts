@@ -27,13 +27,17 @@ const goldenOf = (bytes: Uint8Array): string | undefined => preflight(bytes, new
 describe('InferencePool', () => {
   let pool: InferencePool | undefined;
   let restarts: number;
+  let shared: number;
   const open = (options: Partial<PoolOptions> = {}): InferencePool => {
     restarts = 0;
+    shared = 0;
     pool = new InferencePool({
       threads: 1,
       queueLength: 10,
       timeoutMs: 60_000,
       tier: undefined,
+      sharing: 'off',
+      onShared: () => shared++,
       onRestart: () => restarts++,
       ...options,
     });
@@ -115,6 +119,62 @@ describe('InferencePool', () => {
     await expect(plain.load('m', source(small.subarray(0, 50)))).rejects.toMatchObject({ code: 'MODEL_MALFORMED' });
     await plain.load('m', source(small));
     await expect(plain.run('m', new Map())).rejects.toMatchObject({ code: 'INFERENCE_INVALID' });
+  });
+
+  it('shares an inference among threads that are idle, with the same bits', async () => {
+    const sharing = open({ threads: 2, sharing: 'auto', sharedFromMs: 0 });
+    await sharing.load('m', source(small, goldenOf(small)));
+    const scores = async (): Promise<number[]> => [
+      ...((await sharing.run('m', image())).outputs.get('scores')?.data as Float32Array),
+    ];
+    const alone = await scores();
+    expect(shared).toBe(0);
+    expect(await scores()).toEqual(alone);
+    expect(shared).toBe(1);
+    for (const answer of await Promise.all(Array.from({ length: 10 }, scores))) expect(answer).toEqual(alone);
+    await sharing.unload('m');
+    await expect(sharing.run('m', image())).rejects.toMatchObject({ code: 'VERSION_NOT_READY' });
+  });
+
+  it('shares neither batches, nor short inferences, nor anything while others wait', async () => {
+    const sharing = open({ threads: 2, sharing: 'auto' });
+    await sharing.load('m', source(small));
+    for (let turn = 0; turn < 3; turn++) await sharing.run('m', image());
+    expect(shared).toBe(0);
+    await sharing.close();
+    const eager = open({ threads: 2, sharing: 'auto', sharedFromMs: 0 });
+    await eager.load('m', source(small));
+    await eager.run('m', image());
+    await eager.run('m', image(8, 3));
+    expect(shared).toBe(0);
+    await Promise.all([eager.run('m', image(8, 3)), ...Array.from({ length: 9 }, () => eager.run('m', image()))]);
+    expect(shared).toBeLessThan(9);
+  });
+
+  it('goes on after a shared inference that was wrong', async () => {
+    const sharing = open({ threads: 3, sharing: 'auto', sharedFromMs: 0 });
+    await sharing.load('m', source(small));
+    await sharing.run('m', image());
+    const wrong = image(9);
+    await expect(sharing.run('m', wrong)).rejects.toMatchObject({ code: 'INFERENCE_INVALID' });
+    expect(shared).toBe(1);
+    await expect(sharing.run('m', image())).resolves.toHaveProperty('outputs');
+    expect(shared).toBe(2);
+    expect(restarts).toBe(0);
+  });
+
+  it('stops all who share an inference at its limit, and serves the next', async () => {
+    const size = 1024;
+    const huge = qdqNetwork({ channels: 64, size });
+    const sharing = open({ threads: 2, sharing: 'auto', sharedFromMs: 0, timeoutMs: 20 });
+    await sharing.load('m', source(small));
+    await sharing.run('m', image()).catch(() => sharing.run('m', image()));
+    await sharing.load('m', source(huge));
+    await expect(sharing.run('m', image(size))).rejects.toMatchObject({ code: 'INFERENCE_TIMEOUT' });
+    expect(shared).toBe(1);
+    expect(restarts).toBeGreaterThan(0);
+    await sharing.load('m', source(small));
+    await expect(sharing.run('m', image())).resolves.toHaveProperty('outputs');
   });
 
   it('refuses everything once it is closed', async () => {

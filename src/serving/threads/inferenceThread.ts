@@ -6,6 +6,12 @@ import { ownTensors, transferables } from './protocol.ts';
 
 const loaded = new Map<string, Executable>();
 
+function loadedModel(key: string): Executable {
+  const model = loaded.get(key);
+  if (model === undefined) throw new AppError('VERSION_NOT_READY', 'The version is not loaded.');
+  return model;
+}
+
 serveCalls({
   async load(call, options) {
     loaded.get(call.key)?.close();
@@ -27,12 +33,15 @@ serveCalls({
     return { value: undefined };
   },
   async run(call) {
-    const model = loaded.get(call.key);
-    if (model === undefined) throw new AppError('VERSION_NOT_READY', 'The version is not loaded.');
+    const model = loadedModel(call.key);
     const start = performance.now();
-    const result = model.run(call.feeds);
+    const result = model.run(call.feeds, call.team && { team: call.team });
     const computeMs = performance.now() - start;
     const outputs = ownTensors(result);
     return { value: { outputs, computeMs }, transfer: transferables(outputs) };
+  },
+  async join(call) {
+    loadedModel(call.key).join(call.leader, call.team);
+    return { value: undefined };
   },
 });

@@ -1,5 +1,5 @@
 import type { Problem } from '../../base/index.ts';
-import type { SharedNetwork, Tier } from '../../engine/index.ts';
+import type { Membership, SharedNetwork, Tier } from '../../engine/index.ts';
 import type { Preprocessing } from '../../data/index.ts';
 import type { ModelSummary } from '../../store/index.ts';
 import type { FeedMap, Tensor, TensorMap } from '../../tensor/index.ts';
@@ -10,7 +10,10 @@ export type Call =
   /** Runs a model that another thread has loaded, on the same weights, in the arena of this number. */
   | { readonly kind: 'attach'; readonly key: string; readonly shared: SharedNetwork; readonly arena: number }
   | { readonly kind: 'unload'; readonly key: string }
-  | { readonly kind: 'run'; readonly key: string; readonly feeds: FeedMap }
+  /** With a team: as leader of an inference that others join. */
+  | { readonly kind: 'run'; readonly key: string; readonly feeds: FeedMap; readonly team?: Membership }
+  /** Takes part in the inference of the thread that works in the arena `leader`. */
+  | { readonly kind: 'join'; readonly key: string; readonly leader: number; readonly team: Membership }
   | { readonly kind: 'preflight'; readonly bytes: Uint8Array; readonly externalData: ReadonlyMap<string, Uint8Array> };
 
 export type CallKind = Call['kind'];
@@ -21,6 +24,7 @@ export interface Replies {
   attach: { readonly memoryBytes: number };
   unload: undefined;
   run: { readonly outputs: TensorMap; readonly computeMs: number };
+  join: undefined;
   preflight: Preflight;
 }
 
