@@ -119,7 +119,11 @@ function emitPack(f: FunctionBuilder, product: Product, locals: Locals): void {
   f.repeat(pixel, { start: 0, end: product.blockPixels, step: 1 }, () => {
     let packed = 0;
     for (const run of product.runs) {
-      if (run.bytes <= 128) {
+      if (run.pixelBytes < product.input.channelStride) {
+        const locals = { from, to, bytes, flip };
+        for (let x = 0; x < run.columns; x += 4)
+          emitPackVector(f, product, locals, run.offset + x * 4, packed + x * run.pixelBytes, WITHOUT_FOURTH);
+      } else if (run.bytes <= 128) {
         for (let at = 0; at < run.bytes; at += 16)
           emitPackVector(f, product, { from, to, bytes, flip }, run.offset + at, packed + at);
       } else {
@@ -192,17 +196,22 @@ function emitPackLoop(
 /** Bytes of one value in a packed row. */
 const packedBytesOf = ({ dot, mixed }: Product): number => (mixed ? 1 : dot.operandBytes);
 
-/** Packs 16 bytes; `at` is their place along K. */
+/** Of four pixels of four bytes the first three of each; the rest is written over by what comes next. */
+const WITHOUT_FOURTH = [0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 15, 15, 15, 15];
+
+/** Packs 16 bytes, in the order given; `at` is their place along K. */
 function emitPackVector(
   f: FunctionBuilder,
   product: Product,
   { from, to, bytes, flip }: PackLocals,
   source: number,
   at: number,
+  order?: readonly number[],
 ): void {
   const { mixed, depth } = product;
   const target = at * packedBytesOf(product);
   f.get(from).op('v128.load', { offset: source });
+  if (order) f.set(bytes).get(bytes).get(bytes).shuffle(order);
   if (flip) f.get(flip).op('v128.xor');
   f.set(bytes);
   if (mixed) {

@@ -43,8 +43,8 @@ function fillLine(line: Int16Array, m: number, weights: QuantizedWeights, weight
   let k = 0;
   for (const run of shape.runs) {
     for (let byte = 0; byte < run.bytes; byte++, k++) {
-      const c = byte % shape.pixelBytes;
-      const column = Math.floor(byte / shape.pixelBytes);
+      const c = byte % run.pixelBytes;
+      const column = Math.floor(byte / run.pixelBytes);
       const inside = c < shape.channels && column < run.columns;
       const stored = inside ? weightAt(m, firstChannel + c, run.ky, run.kx + column) : undefined;
       line[k] = stored === undefined ? 0 : stored - zero;

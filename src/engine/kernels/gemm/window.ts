@@ -21,6 +21,8 @@ export interface Run {
   /** Kernel column of the first byte; further ones follow every `pixelBytes` while `columns` last. */
   readonly kx: number;
   readonly columns: number;
+  /** Of the image; less where pixels are packed without their padding. */
+  readonly pixelBytes: number;
 }
 
 /** Groups of a dot product are of 2 or 4 values. */
@@ -34,6 +36,9 @@ export interface Pixels {
   readonly channels: number;
 }
 
+/** Channels of an image whose pixels of four bytes are packed without the fourth. */
+const COLOURS = 3;
+
 /**
  * One run a kernel row; one a tap where the columns are dilated, or most of a pixel is not read. Bytes that are no channel's
  * meet zero weights.
@@ -42,17 +47,22 @@ export function windowRuns({ kernel, dilations }: Geometry, { rowBytes, pixelByt
   const [kernelH, kernelW] = kernel;
   const together = kernelW === 1 || (dilations[1] === 1 && channels * 2 > pixelBytes);
   const columns = together ? kernelW : 1;
+  const dense = columns > 1 && pixelBytes === 4 && channels === COLOURS;
   const runs: Run[] = [];
   for (let ky = 0; ky < kernelH; ky++)
     for (let kx = 0; kx < kernelW; kx += columns)
       runs.push({
         offset: ky * dilations[0] * rowBytes + kx * dilations[1] * pixelBytes,
-        bytes: roundUp((columns - 1) * pixelBytes + channels, GROUP_BYTES),
+        bytes: dense ? columns * channels : roundUp((columns - 1) * pixelBytes + channels, GROUP_BYTES),
         ky,
         kx,
         columns,
+        pixelBytes: dense ? channels : pixelBytes,
       });
-  return runs;
+  const bytes = runs.reduce((sum, run) => sum + run.bytes, 0);
+  return runs.map((run, index) =>
+    index < runs.length - 1 ? run : { ...run, bytes: run.bytes + roundUp(bytes, GROUP_BYTES) - bytes },
+  );
 }
 
 /** Whether output pixel p reads input pixel p alone, in the order in which they lie in memory. */
