@@ -210,8 +210,10 @@ export class InferencePool {
       const members = this.#membersFor(task, idle);
       for (const slot of members) slot.busy = true;
       task.dispose();
-      void this.#execute(members, task).finally(() => {
+      void this.#execute(members, task).then((answer) => {
+        // first: a caller that goes on at once finds all threads idle again
         for (const slot of members) this.#release(slot);
+        answer();
       });
     }
   }
@@ -258,27 +260,34 @@ export class InferencePool {
     this.#aloneMs.delete(key);
   }
 
-  async #execute([leader, ...others]: readonly Slot[], task: Task): Promise<void> {
+  /** Runs a task on its members and returns how to answer it. */
+  async #execute([leader, ...others]: readonly Slot[], task: Task): Promise<() => void> {
     const slot = present(leader, 'leading thread');
-    const { key, feeds } = task;
-    const { timeoutMs } = this.#options;
     try {
-      if (!slot.loaded.has(key)) await this.#prepare(slot, key);
-      if (others.length > 0) return await this.#executeTogether(slot, others, task);
-      const call = { kind: 'run', key, feeds } as const;
-      const result = await slot.thread.call(call, { timeoutMs, transfer: transferables(feeds) });
-      if (isOneSample(feeds)) this.#aloneMs.set(key, Math.min(result.computeMs, this.#aloneMs.get(key) ?? Infinity));
-      task.resolve(result);
+      if (!slot.loaded.has(task.key)) await this.#prepare(slot, task.key);
+      const result = others.length > 0 ? await this.#runTogether(slot, others, task) : await this.#runAlone(slot, task);
+      return () => {
+        task.resolve(result);
+      };
     } catch (error) {
-      task.reject(error);
+      return () => {
+        task.reject(error);
+      };
     }
   }
 
+  async #runAlone({ thread }: Slot, { key, feeds }: Task): Promise<RunResult> {
+    const call = { kind: 'run', key, feeds } as const;
+    const result = await thread.call(call, { timeoutMs: this.#options.timeoutMs, transfer: transferables(feeds) });
+    if (isOneSample(feeds)) this.#aloneMs.set(key, Math.min(result.computeMs, this.#aloneMs.get(key) ?? Infinity));
+    return result;
+  }
+
   /**
-   * The leader's inference, which the others join. Whoever fails lets all others give up; nobody is released before all have
-   * ended, so that the gate of the leader's arena can begin anew.
+   * The leader's inference, which the others join. Whoever fails lets all others give up, and this ends when all have ended:
+   * then the gate of the leader's arena can begin anew.
    */
-  async #executeTogether(leader: Slot, others: readonly Slot[], { key, feeds, resolve }: Task): Promise<void> {
+  async #runTogether(leader: Slot, others: readonly Slot[], { key, feeds }: Task): Promise<RunResult> {
     const { timeoutMs } = this.#options;
     const arena = this.#slots.indexOf(leader);
     const gate = new Gate(present(this.#shared.get(key), 'shared network'), arena);
@@ -287,10 +296,8 @@ export class InferencePool {
     this.#options.onShared?.();
     const lead = { kind: 'run', key, feeds, team } as const;
     const join = { kind: 'join', key, leader: arena, team } as const;
-    const calls = [
-      leader.thread.call(lead, { timeoutMs, transfer: transferables(feeds) }).then(resolve),
-      ...others.map((slot) => slot.thread.call(join, { timeoutMs })),
-    ];
+    const led = leader.thread.call(lead, { timeoutMs, transfer: transferables(feeds) });
+    const calls = [led, ...others.map((slot) => slot.thread.call(join, { timeoutMs }))];
     for (const call of calls)
       call.catch(() => {
         gate.abort();
@@ -298,7 +305,13 @@ export class InferencePool {
     const errors = (await Promise.allSettled(calls)).flatMap((end): unknown[] =>
       end.status === 'rejected' ? [end.reason] : [],
     );
-    if (errors.length > 0) throw errors.find((error) => !isCancelled(error)) ?? errors[0];
+    const cause = errors.find((error) => !isCancelled(error));
+    try {
+      // a member that fails after the leader has ended takes nothing away
+      return await led;
+    } catch (error) {
+      throw cause ?? error;
+    }
   }
 }
 
