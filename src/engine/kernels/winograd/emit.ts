@@ -2,7 +2,8 @@ import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '.
 import { stepFunction, type Placement } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
 import { emitPaddedInput } from '../paddedInput.ts';
-import { blocksOf, CHUNK_PAIRS, chunksOf, placesOf, scratchOf, stridesOf, type FastConv } from './fast.ts';
+import { placesOf } from '../gemm/product.ts';
+import { blocksOf, CHUNK_PAIRS, chunksOf, scratchOf, stridesOf, type FastConv } from './fast.ts';
 import { emitInputs } from './inputs.ts';
 import { outputEmitter } from './outputs.ts';
 import { productsFunction } from './products.ts';

@@ -1,6 +1,4 @@
-import type { NhwcLayout } from '../../plan/layout.ts';
-import { CHANNEL_BLOCK, roundUp } from '../../plan/layout.ts';
-import type { Placement } from '../../plan/step.ts';
+import { CHANNEL_BLOCK, roundUp, type NhwcLayout } from '../../plan/layout.ts';
 import type { DotStrategy } from '../../dot.ts';
 import { rowsScratchBytes } from '../requantize.ts';
 import type { Output } from '../gemm/finish.ts';
@@ -29,9 +27,6 @@ export interface FastConv {
   readonly rows: number;
   readonly paddedBytes: number;
 }
-
-/** Vectors of four channels in a panel. */
-export const LANES = CHANNEL_BLOCK / 4;
 
 /** Tiles in a row of them, and rows. */
 export const tilesOf = (size: number, { outputs }: WinogradForm): number => Math.ceil(size / outputs);
@@ -74,9 +69,3 @@ export function scratchOf(conv: FastConv) {
 export const chunksOf = ({ input }: FastConv): number => Math.ceil(input.channelStride / 2 / CHUNK_PAIRS);
 
 export const blocksOf = ({ tiles, blockTiles }: FastConv): number => Math.ceil(tiles / blockTiles);
-
-/** Addresses of the constants. */
-export function placesOf(place: Placement): [weights: number, bias: number, multipliers: number] {
-  const [weights = 0, bias = 0, multipliers = 0] = place.constants;
-  return [weights, bias, multipliers];
-}

@@ -2,7 +2,8 @@ import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
 import { CHANNEL_BLOCK } from '../../plan/layout.ts';
 import type { Placement } from '../../plan/step.ts';
 import { emitFinish, emitTile } from '../gemm/finish.ts';
-import { LANES, placesOf, scratchOf, stridesOf, type FastConv } from './fast.ts';
+import { LANES, placesOf } from '../gemm/product.ts';
+import { scratchOf, stridesOf, type FastConv } from './fast.ts';
 import { emitOrigin } from './tiles.ts';
 
 /** Bytes of 16 sums. */

@@ -1,6 +1,7 @@
 import type { FunctionReference, Local, ModuleBuilder } from '../../../wasm/index.ts';
 import { CHANNEL_BLOCK } from '../../plan/layout.ts';
-import { chunksOf, LANES, scratchOf, stridesOf, type FastConv } from './fast.ts';
+import { LANES } from '../gemm/product.ts';
+import { chunksOf, scratchOf, stridesOf, type FastConv } from './fast.ts';
 
 /** Pairs of channels in a step of the loop: channels come in multiples of 16. */
 const UNROLL = 4;
