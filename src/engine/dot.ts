@@ -22,7 +22,7 @@ export interface DotStrategy {
   readonly plainWeights: boolean;
   /** Whether other relaxed instructions may be used too, with operands for which they are defined. */
   readonly relaxed: boolean;
-  /** A faster strategy for the products whose weights it can take, by `neverSaturates`. */
+  /** A faster strategy for products of int8 weights that can be ordered so that `neverSaturates`. */
   readonly forSmallWeights?: DotStrategy;
   /** Prepares constants once in a function. */
   prepare(f: FunctionBuilder): EmitDot;
@@ -126,23 +126,14 @@ export const saturatingDot: RelaxedDot = (f, { acc, activations, weights }) => {
 };
 
 /**
- * Whether sums of two products with any bytes stay within int16: 255 · 128 ≤ 2¹⁵ − 1, so neither the positive nor the negative
- * weights of a pair may reach beyond 128 in sum. Weights of seven bits never do.
+ * Whether sums of two products of int8 with any bytes stay within int16: 255 · 128 ≤ 2¹⁵ − 1, so neither the positive nor the
+ * negative weights may reach beyond 128 in sum, which those of two signs never do. Nor do weights of seven bits.
  */
-export function pairNeverSaturates(a: number, b: number): boolean {
-  return Math.max(a, 0) + Math.max(b, 0) <= 128 && Math.min(a, 0) + Math.min(b, 0) >= -128;
-}
+export const pairNeverSaturates = (a: number, b: number): boolean => Math.abs(a + b) <= 128;
 
-/**
- * Whether all pairs of a line are int8 and never saturate.
- *
- * @param weights of one output channel in the order of K; pairs begin at even places
- */
-export function neverSaturates(weights: Int16Array): boolean {
-  for (let k = 0; k < weights.length; k += 2) {
-    const [a, b] = [weights[k]!, weights[k + 1] ?? 0];
-    if (Math.max(a, b) > 127 || !pairNeverSaturates(a, b)) return false;
-  }
+/** Whether no two neighbours, of which the first is at an even place, saturate. */
+export function neverSaturates(weights: Int8Array): boolean {
+  for (let at = 0; at < weights.length; at += 2) if (!pairNeverSaturates(weights[at]!, weights[at + 1]!)) return false;
   return true;
 }
 

@@ -75,7 +75,7 @@ export const gemmKernel =
 
 function arithmeticOf(dot: DotName, { asymmetric, bits }: WeightKind): string {
   // few random weights of eight bits may be small, too
-  if (dot === 'bytePairs') return bits === 7 && !asymmetric ? 'bytePairs' : 'pairs|bytePairs|mixed';
+  if (dot === 'bytePairs') return bits === 7 && !asymmetric ? 'bytePairs' : 'pairs|bytePairs|ordered';
   return asymmetric ? 'pairs' : dot;
 }
 
@@ -90,11 +90,11 @@ export const winogradKernel =
 
 const all = (sizes: readonly number[], size: number): boolean => sizes.every((one) => one === size);
 
-/** Many channels, and weights of which few are large: where a machine sums pairs of bytes, most of K is. */
-const mixedKernel =
+/** Many channels, and weights of which few are large: a machine that sums pairs of bytes orders them so that it can. */
+const orderedKernel =
   (otherwise: ExpectedKernel): ExpectedKernel =>
   (dot) =>
-    dot === 'bytePairs' ? /^conv\.gemm\d+x16\.(mixed|bytePairs)/ : otherwise(dot);
+    dot === 'bytePairs' ? /^conv\.gemm\d+x16\.(ordered|bytePairs)/ : otherwise(dot);
 
 function kernelOf(sizes: ConvSizes): ExpectedKernel {
   const { group, perGroup, kernel, strides, dilations, weights } = sizes;
@@ -106,7 +106,7 @@ function kernelOf(sizes: ConvSizes): ExpectedKernel {
     const { asymmetric, bits } = weights;
     const [height, width] = outSizeOf(sizes);
     const many = group === 1 && perGroup[0] >= 64 && perGroup[1] > 48 && height * width >= 16;
-    return many && bits === 'mostly 7' && !asymmetric ? mixedKernel(gemm) : gemm;
+    return many && bits === 'mostly 7' && !asymmetric ? orderedKernel(gemm) : gemm;
   }
   const form = Math.max(...kernel) <= 7 ? 'columns' : 'taps';
   const depthwise = new RegExp(String.raw`^conv\.depthwise\d+x\d+\.${form}$`);
@@ -184,7 +184,9 @@ export const convSuites: readonly Suite[] = [
       fc.record({
         ...{ group: one, perGroup: fc.tuple(fc.integer({ min: 48, max: 90 }), fc.integer({ min: 49, max: 100 })) },
         ...{ ...windows, ...common, kernel: pair(upTo(3)) },
-        weights: weightKinds.map((kind): WeightKind => ({ ...kind, asymmetric: false, bits: 'mostly 7' })),
+        weights: fc
+          .tuple(weightKinds, fc.constantFrom('mostly 7', 'normal'))
+          .map(([kind, bits]): WeightKind => ({ ...kind, asymmetric: false, bits })),
       }),
     ),
     runs: 30,

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Random } from '../../src/base/index.ts';
+import { gaussian, type Random } from '../../src/base/index.ts';
 import type { QuantizedWeights } from '../../src/graph/index.ts';
 import { integerOf } from './problem.ts';
 
@@ -18,16 +18,19 @@ type Regime = (typeof regimes)[number];
 export interface WeightKind {
   readonly regime: Regime;
   readonly asymmetric: boolean;
-  /** Seven: sums of two products with any bytes fit int16. Mostly seven: one weight of 500 has eight. */
-  readonly bits?: 7 | 8 | 'mostly 7';
+  /** Seven: sums of two products with any bytes fit int16. Mostly seven: one weight of 500 has eight. Normal: as trained ones. */
+  readonly bits?: 7 | 8 | 'mostly 7' | 'normal';
   /** Bias as large as int32 sums allow, or of the size of the sums. */
   readonly bias: 'moderate' | 'edge';
 }
 
+/** Standard deviation of normal weights: the largest of a few hundred is 127. */
+const NORMAL = 38;
+
 export const weightKinds: fc.Arbitrary<WeightKind> = fc.record({
   regime: fc.constantFrom(...regimes),
   asymmetric: fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
-  bits: fc.constantFrom<NonNullable<WeightKind['bits']>>(8, 8, 7, 'mostly 7'),
+  bits: fc.constantFrom<NonNullable<WeightKind['bits']>>(8, 8, 7, 'mostly 7', 'normal'),
   bias: fc.constantFrom('moderate', 'moderate', 'edge'),
 });
 
@@ -54,6 +57,7 @@ export function randomWeights(
   const [least, greatest] = kind.bits === 7 || kind.bits === 'mostly 7' ? [-64, 64] : whole;
   const edges = kind.bits === 7 && random() < 0.2;
   const weight = (): number => {
+    if (kind.bits === 'normal') return Math.max(-127, Math.min(127, Math.round(gaussian(random) * NORMAL)));
     if (edges) return random() < 0.5 ? least : greatest;
     return kind.bits === 'mostly 7' && random() < 0.002
       ? integerOf(random, ...whole)

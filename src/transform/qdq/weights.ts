@@ -146,9 +146,10 @@ export function assertAccumulatorFits(
 ): void {
   const largest = Math.max(inputZeroPoint, 255 - inputZeroPoint);
   const sums = new Float64Array(weights.bias.length);
-  for (const [index, w] of weights.data.entries()) {
+  const { data, zeroPoints } = weights;
+  for (let index = 0; index < data.length; index++) {
     const channel = channelOf(index);
-    sums[channel] = (sums[channel] ?? 0) + Math.abs(w - (weights.zeroPoints[channel] ?? 0));
+    sums[channel]! += Math.abs(data[index]! - zeroPoints[channel]!);
   }
   for (const [channel, sum] of sums.entries()) {
     const bound = sum * largest + Math.abs(weights.bias[channel] ?? 0);

@@ -4,8 +4,9 @@ import { stepFunction, type Placement } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
 import { emitPaddedInput, paddedInput } from '../paddedInput.ts';
 import { emitFinish, emitStore, emitStoreFloat } from './finish.ts';
-import { emitMixedPanel, emitMixedSums, emitPairings } from './mixed.ts';
+import { emitOrderedSums } from './ordered.ts';
 import { blocksOf, LANES, placesOf, scratchOf, type Locals, type Product } from './product.ts';
+import { emitSums } from './sums.ts';
 import { isPointwise, type Run } from './window.ts';
 
 /**
@@ -17,6 +18,7 @@ import { isPointwise, type Run } from './window.ts';
  *     for each panel of 16 output channels:          its weights stay in the cache
  *       widen the panel's weights, where the dot product takes int16
  *       for each tile of `rows` pixels:
+ *         shuffle its rows, where the panel has its own order of K
  *         acc[rows][16] = bias
  *         for each group of K: acc[r] += dot(splat(row[r][group]), weights[group])
  *         y[r] = requantize(acc[r])
@@ -58,8 +60,8 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
       splat: f.local('v'),
       emitDot: product.dot.prepare(f),
     };
-    const { bytes, mixed } = product;
-    const parts = mixed && { ...locals, list: f.local('i'), small: f.local('i'), emitSmall: mixed.small.prepare(f) };
+    const { bytes, order } = product;
+    const panelAt = f.local('i');
     const finish = bytes && emitFinish(f, product, bytes, place, locals);
     f.get(begin).set(unit);
     f.loop((moreIf) => {
@@ -68,12 +70,11 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
       if (!product.inPlace) emitPack(f, product, locals);
       f.repeat(unit, { start: unit, end: endOfBlock, step: 1 }, () => {
         emitChannel(f, locals);
-        if (mixed && parts) emitMixedPanel(f, product, mixed, place, parts);
-        else emitPanel(f, product, place, locals);
+        emitPanel(f, product, place, locals, panelAt);
         f.repeat(tile, { start: 0, end: product.blockPixels, step: product.rows }, () => {
           emitLastFits(f, tile, product.blockPixels, product.rows);
           emitStart(f, product, place, locals);
-          if (parts) emitMixedSums(f, product, parts);
+          if (order) emitOrderedSums(f, product, order, locals, panelAt);
           else emitSums(f, product, locals);
           if (finish) emitStore(f, product, place, locals, finish);
           else emitStoreFloat(f, product, place, locals);
@@ -189,12 +190,9 @@ function emitPackLoop(
     for (let at = 0; at < step; at += 16)
       emitPackVector(f, product, { ...locals, from, to }, run.offset + at, packed + at);
     advance(from, step);
-    advance(to, step * packedBytesOf(product));
+    advance(to, step * product.dot.operandBytes);
   });
 }
-
-/** Bytes of one value in a packed row. */
-const packedBytesOf = ({ dot, mixed }: Product): number => (mixed ? 1 : dot.operandBytes);
 
 /** Of four pixels of four bytes the first three of each; the rest is written over by what comes next. */
 const WITHOUT_FOURTH = [0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 15, 15, 15, 15];
@@ -208,17 +206,13 @@ function emitPackVector(
   at: number,
   order?: readonly number[],
 ): void {
-  const { mixed, depth } = product;
-  const target = at * packedBytesOf(product);
+  const { operandBytes } = product.dot;
+  const target = at * operandBytes;
   f.get(from).op('v128.load', { offset: source });
   if (order) f.set(bytes).get(bytes).get(bytes).shuffle(order);
   if (flip) f.get(flip).op('v128.xor');
   f.set(bytes);
-  if (mixed) {
-    emitPairings(f, depth, to, bytes, at);
-    return;
-  }
-  if (packedBytesOf(product) === 1) {
+  if (operandBytes === 1) {
     f.get(to).get(bytes).op('v128.store', { offset: target });
     return;
   }
@@ -236,13 +230,16 @@ function emitChannel(f: FunctionBuilder, { panel, channel }: Locals): void {
     .set(channel);
 }
 
-/** panel = address of the panel's weights, widened into scratch where that is asked for. */
-function emitPanel(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
+/** Finds the panel, and its weights, which are widened into scratch where that is asked for. */
+function emitPanel(f: FunctionBuilder, product: Product, place: Placement, locals: Locals, panelAt: Local): void {
   const [weightsAt] = placesOf(place);
-  const { widening, panelBytes } = product;
+  const { widening, panelBytes, order } = product;
   const { counter, weights, firstWeight } = locals;
   const storedBytes = widening === 'none' ? panelBytes : panelBytes / 2;
-  f.get(locals.panel).i32(storedBytes).op('i32.mul').i32(weightsAt).op('i32.add').set(firstWeight);
+  const stride = order?.panelStride ?? storedBytes;
+  f.get(locals.panel).i32(stride).op('i32.mul').i32(weightsAt).op('i32.add').tee(panelAt);
+  if (order) f.i32(order.weights).op('i32.add');
+  f.set(firstWeight);
   if (widening !== 'byPanel') return;
   const target = locals.row;
   f.get(locals.scratch).i32(scratchOf(product).panel).op('i32.add').set(target);
@@ -260,9 +257,6 @@ function emitPanel(f: FunctionBuilder, product: Product, place: Placement, local
   });
   f.get(target).i32(panelBytes).op('i32.sub').set(firstWeight);
 }
-
-/** Groups of K up to which a sum has no loop. */
-const WHOLE = 16;
 
 /** row = address of the tile's first row; acc[rows][16] = bias. */
 function emitStart(f: FunctionBuilder, product: Product, place: Placement, locals: Locals): void {
@@ -282,38 +276,4 @@ function emitStart(f: FunctionBuilder, product: Product, place: Placement, local
       .set(weights[lane]!);
   }
   accs.forEach((acc, index) => f.get(weights[index % LANES]!).set(acc));
-}
-
-/** acc[rows][16] += Σ over K. */
-function emitSums(f: FunctionBuilder, product: Product, locals: Locals): void {
-  const { dot, depth, rows, rowBytes, widening } = product;
-  const groups = depth / dot.group;
-  const { accs, weights, row, weight, counter, splat, emitDot } = locals;
-  f.get(locals.firstWeight).set(weight);
-  const unroll = groups <= WHOLE ? groups : ([4, 3, 5, 2].find((count) => groups % count === 0) ?? 1);
-  const load = widening === 'onLoad' ? 'v128.load8x8_s' : 'v128.load';
-  const vectorBytes = widening === 'onLoad' ? 8 : 16;
-  f.repeat(counter, { start: 0, end: groups, step: unroll }, () => {
-    for (let step = 0; step < unroll; step++) {
-      for (let lane = 0; lane < LANES; lane++)
-        f.get(weight)
-          .op(load, { offset: (step * LANES + lane) * vectorBytes })
-          .set(weights[lane]!);
-      for (let r = 0; r < rows; r++) {
-        f.get(row)
-          .op('v128.load32_splat', { offset: r * rowBytes + step * 4 })
-          .set(splat);
-        for (let lane = 0; lane < LANES; lane++)
-          emitDot({ acc: accs[r * LANES + lane]!, activations: splat, weights: weights[lane]! });
-      }
-    }
-    f.get(row)
-      .i32(4 * unroll)
-      .op('i32.add')
-      .set(row);
-    f.get(weight)
-      .i32(LANES * vectorBytes * unroll)
-      .op('i32.add')
-      .set(weight);
-  });
 }

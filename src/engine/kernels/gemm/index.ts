@@ -5,26 +5,20 @@ import type {
   FullyConnectedOperation,
   QuantizedValue,
 } from '../../../graph/index.ts';
-import { pairs, type DotStrategy } from '../../dot.ts';
+import type { DotStrategy } from '../../dot.ts';
 import { CHANNEL_BLOCK, roundUp, type Layout } from '../../plan/layout.ts';
 import type { KernelPlanner, PlanContext, WasmStep } from '../../plan/step.ts';
 import { isResidual } from '../../plan/fuse.ts';
 import { paddedInput } from '../paddedInput.ts';
 import { bytesOf, capsOf, roundingOf } from '../requantize.ts';
 import { emitProduct } from './emit.ts';
-import { mixedOf, mixedRowBytes, mixPanels } from './mixed.ts';
-import { dotFor, packWeights, weightBytesOf, type WeightAt } from './pack.ts';
+import { packWeights, type WeightAt } from './pack.ts';
 import { chooseRows, scratchOf, unitsOf, type Product, type Widening } from './product.ts';
 import { residualOf } from './residual.ts';
 import { isPointwise, windowRuns, type Geometry } from './window.ts';
 
 /** Packed rows and results of a block stay below this: half of a usual second cache, in which every panel finds them. */
 const BLOCK_BYTES = 512 * 1024;
-
-/** A mixed product is faster from so many pixels that read a widened panel, panels that read a packed row, and share of bytes on. */
-const MIXED_PIXELS = 16;
-const MIXED_PANELS = 4;
-const MIXED_SHARE = 0.6;
 
 /** Convolution, dense, grouped or transposed, and fully connected layers. */
 export const planGemm: KernelPlanner = (operation, context) => {
@@ -37,8 +31,9 @@ export const planGemm: KernelPlanner = (operation, context) => {
 function planConv(operation: ConvOperation, context: PlanContext): WasmStep | undefined {
   const { weights, group } = operation;
   const [outChannels = 1, perGroup = 1, kernelH = 1, kernelW = 1] = weights.shape;
+  const groupChannels = outChannels / group;
   const weightAt: WeightAt = (m, c, ky, kx) => {
-    const inGroup = c - Math.floor((m * group) / outChannels) * perGroup;
+    const inGroup = c - Math.floor(m / groupChannels) * perGroup;
     if (inGroup < 0 || inGroup >= perGroup) return undefined;
     return weights.data[((m * perGroup + inGroup) * kernelH + ky) * kernelW + kx];
   };
@@ -110,31 +105,27 @@ function planProduct(
   if (input?.kind !== 'nhwc' || from?.kind !== 'quantized' || !to) return undefined;
   const result = resultOf(to, output, operation.clamp);
   if (!result) return undefined;
-  const symmetric = weights.zeroPoints.every((zero) => zero === 0);
   const padded = paddedInput(input, geometry);
   const slices = 'group' in operation ? slicesOf(operation.group, weights.bias.length) : 1;
   const { channelStride: pixelBytes } = input;
   const channels = input.channels / slices;
   const image = { rowBytes: padded.width * pixelBytes, pixelBytes, channels };
   const runs = windowRuns(geometry, image);
-  const lines = { ...image, runs, slices };
-  const dot = context.dot.plainWeights && !symmetric ? pairs : dotFor(weights, weightAt, lines, context.dot);
   const depth = runs.reduce((sum, run) => sum + run.bytes, 0);
   const { height, width, outputStride } = result;
   const panels = result.panels / slices;
   const pixels = height * width;
+  const lines = { ...image, runs, slices, panels };
+  const packed = packWeights({ weights, weightAt, lines, zeroPoint: from.zeroPoint, pixels }, context.dot);
+  const { dot, order } = packed;
   const rows = chooseRows(pixels, dot);
   const inPlace = isPointwise(geometry) && dot.operandBytes === 1 && !dot.flipsSign;
-  const weightBytes = weightBytesOf(weights, dot);
-  const packedZero = from.zeroPoint - (dot.flipsSign ? 128 : 0);
-  const packed = packWeights(weights, weightAt, { ...lines, panels, weightBytes }, packedZero, dot);
-  const mix = weightBytes === 1 && pixels >= MIXED_PIXELS ? mixOf(packed.panels, depth, panels, dot) : undefined;
-  const rowBytes = inPlace ? pixelBytes : mix ? mixedRowBytes(depth) : depth * dot.operandBytes;
+  const rowBytes = inPlace ? pixelBytes : depth * dot.operandBytes;
   const blockPixels = choosePixels(pixels, rows, rowBytes + result.outputStride);
   const product: Product = {
     dot,
-    mixed: mix?.mixed,
-    widening: mix ? 'byPanel' : wideningOf(weightBytes, dot, blockPixels / rows),
+    order,
+    widening: wideningOf(packed.weightBytes, dot, blockPixels / rows),
     geometry,
     input,
     inputName: operation.input,
@@ -163,22 +154,13 @@ function planProduct(
   return {
     runs: 'wasm',
     operation,
-    kernel: `${operation.kind}.gemm${rows}x${CHANNEL_BLOCK}.${mix ? 'mixed' : dot.name}${residual ? `.${residual.operation.kind}` : ''}${result.bytes ? '' : '.float'}`,
+    kernel: `${operation.kind}.gemm${rows}x${CHANNEL_BLOCK}.${order ? 'ordered' : dot.name}${residual ? `.${residual.operation.kind}` : ''}${result.bytes ? '' : '.float'}`,
     macs: (operation.kind === 'convTranspose' ? input.height * input.width : pixels) * weights.data.length,
-    constants: [mix?.panels ?? packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers), ...caps],
+    constants: [packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers), ...caps],
     scratchBytes: scratchOf(product).end,
     units: unitsOf(product),
     emit: (module, place) => emitProduct(module, product, place),
   };
-}
-
-/** Panels of a mixed product, where it is faster; places in a row have 16 bits. */
-function mixOf(stored: Uint8Array, depth: number, panels: number, { operandBytes, forSmallWeights }: DotStrategy) {
-  if (!forSmallWeights || operandBytes !== 2 || panels < MIXED_PANELS || mixedRowBytes(depth) > 0xffff)
-    return undefined;
-  const mixed = mixedOf(forSmallWeights, depth);
-  const mixedPanels = mixPanels(stored, depth, mixed, MIXED_SHARE);
-  return mixedPanels && { mixed, panels: mixedPanels };
 }
 
 /** A panel that several tiles read is widened once for all of them. */

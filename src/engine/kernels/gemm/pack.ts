@@ -1,6 +1,7 @@
 import type { QuantizedWeights } from '../../../graph/index.ts';
-import { neverSaturates, type DotStrategy } from '../../dot.ts';
+import { neverSaturates, pairs, type DotStrategy } from '../../dot.ts';
 import { CHANNEL_BLOCK } from '../../plan/layout.ts';
+import { orderPanels, type PanelOrder } from './ordered.ts';
 import type { Pixels, Run } from './window.ts';
 
 /** The weight of output channel m for input channel c at (ky, kx); undefined where there is none (another group). */
@@ -15,8 +16,12 @@ export interface Slicing {
 }
 
 export interface PackedWeights {
-  /** [slices · panels][depth / group][16 channels][group], of `weightBytes` each. */
+  readonly dot: DotStrategy;
+  /** Bytes of a stored weight. */
+  readonly weightBytes: 1 | 2;
+  /** [slices · panels][depth / group][16 channels][group], of `weightBytes` each; or as `order` says. */
   readonly panels: Uint8Array;
+  readonly order: PanelOrder | undefined;
   /** [slices · panels · 16] int32: bias − zx · Σ (w − zw), so that the kernel sums stored bytes. */
   readonly bias: Int32Array;
   /** [slices · panels · 16] float32. */
@@ -33,67 +38,79 @@ export function weightBytesOf({ data, zeroPoints }: QuantizedWeights, dot: DotSt
   return zeroPoints.every((zero) => least - zero >= -128 && most - zero <= 127) ? 1 : 2;
 }
 
-/** Where the weights of a product lie along K. */
-export type Lines = Pixels & Slicing & { readonly runs: readonly Run[] };
+/** Where the weights of a product lie along K, and for how many panels of a slice. */
+export type Lines = Pixels & Slicing & { readonly runs: readonly Run[]; readonly panels: number };
+
+/** The weights of a product, the lines along K in which they meet the input's bytes, and its zero point. */
+export interface Weighing {
+  readonly weights: QuantizedWeights;
+  readonly weightAt: WeightAt;
+  readonly lines: Lines;
+  readonly zeroPoint: number;
+  /** That each weight meets. */
+  readonly pixels: number;
+}
 
 /** Fills `line` with w − zw of output channel m, along K; 0 where there is no weight. */
 function fillLine(line: Int16Array, m: number, weights: QuantizedWeights, weightAt: WeightAt, shape: Lines): void {
   const zero = weights.zeroPoints[m]!;
   const firstChannel = Math.floor((m * shape.slices) / weights.bias.length) * shape.channels;
-  let k = 0;
-  for (const run of shape.runs) {
-    for (let byte = 0; byte < run.bytes; byte++, k++) {
-      const c = byte % run.pixelBytes;
-      const column = Math.floor(byte / run.pixelBytes);
-      const inside = c < shape.channels && column < run.columns;
-      const stored = inside ? weightAt(m, firstChannel + c, run.ky, run.kx + column) : undefined;
-      line[k] = stored === undefined ? 0 : stored - zero;
+  line.fill(0);
+  let first = 0;
+  for (const { bytes, pixelBytes, columns, ky, kx } of shape.runs) {
+    for (let column = 0; column < columns; column++) {
+      const start = first + column * pixelBytes;
+      const channels = Math.min(shape.channels, pixelBytes, first + bytes - start);
+      for (let c = 0; c < channels; c++) {
+        const stored = weightAt(m, firstChannel + c, ky, kx + column);
+        if (stored !== undefined) line[start + c] = stored - zero;
+      }
     }
+    first += bytes;
   }
 }
 
 const depthOf = ({ runs }: Lines): number => runs.reduce((sum, run) => sum + run.bytes, 0);
 
-/** The fastest dot product that is exact for these weights. */
-export function dotFor(weights: QuantizedWeights, weightAt: WeightAt, shape: Lines, dot: DotStrategy): DotStrategy {
-  if (!dot.forSmallWeights) return dot;
-  const line = new Int16Array(depthOf(shape));
-  for (let m = 0; m < weights.bias.length; m++) {
-    fillLine(line, m, weights, weightAt, shape);
-    if (!neverSaturates(line)) return dot;
-  }
-  return dot.forSmallWeights;
+/** A product of ordered bytes is faster than one of int16 from so many pixels, and up to so many words for each word of K. */
+const LEAST_PIXELS = 4;
+const MOST_WORDS = 1.25;
+
+/** Weights for the fastest dot product that is exact for them, in the order in which its microkernel reads them. */
+export function packWeights(weighing: Weighing, dot: DotStrategy): PackedWeights {
+  const { weights, lines } = weighing;
+  if (dot.plainWeights && weights.zeroPoints.some((zero) => zero !== 0)) return packFor(weighing, pairs);
+  const { forSmallWeights: bytes } = dot;
+  if (!bytes || weightBytesOf(weights, dot) === 2) return packFor(weighing, dot);
+  const packed = packFor(weighing, bytes);
+  const stored = new Int8Array(packed.panels.buffer);
+  if (neverSaturates(stored)) return packed;
+  const ordered = weighing.pixels < LEAST_PIXELS ? undefined : orderPanels(stored, depthOf(lines), MOST_WORDS);
+  return ordered ? { ...packed, ...ordered } : packFor(weighing, dot);
 }
 
-/**
- * Weights in the order in which the microkernel reads them.
- *
- * @param inputZeroPoint of the bytes as they are packed (moved by −128 where the strategy flips the sign)
- */
-export function packWeights(
-  weights: QuantizedWeights,
-  weightAt: WeightAt,
-  shape: Lines & { readonly panels: number; readonly weightBytes: 1 | 2 },
-  inputZeroPoint: number,
-  dot: DotStrategy,
-): PackedWeights {
-  const line = new Int16Array(depthOf(shape));
-  const panels = shape.panels * shape.slices;
+function packFor({ weights, weightAt, lines, zeroPoint }: Weighing, dot: DotStrategy): PackedWeights {
+  const line = new Int16Array(depthOf(lines));
+  const panels = lines.panels * lines.slices;
+  const weightBytes = weightBytesOf(weights, dot);
+  const packedZero = zeroPoint - (dot.flipsSign ? 128 : 0);
   const count = panels * CHANNEL_BLOCK * line.length;
-  const elements = shape.weightBytes === 2 ? new Int16Array(count) : new Int8Array(count);
+  const elements = weightBytes === 2 ? new Int16Array(count) : new Int8Array(count);
   const bias = new Int32Array(panels * CHANNEL_BLOCK);
   const multipliers = new Float32Array(panels * CHANNEL_BLOCK);
   const panelSize = line.length * CHANNEL_BLOCK;
   for (let m = 0; m < weights.bias.length; m++) {
-    const start = Math.floor(m / CHANNEL_BLOCK) * panelSize + (m % CHANNEL_BLOCK) * dot.group;
-    fillLine(line, m, weights, weightAt, shape);
+    fillLine(line, m, weights, weightAt, lines);
     let sum = 0;
-    for (let k = 0; k < line.length; k++) {
-      sum += line[k]!;
-      elements[start + Math.floor(k / dot.group) * CHANNEL_BLOCK * dot.group + (k % dot.group)] = line[k]!;
-    }
-    bias[m] = weights.bias[m]! - inputZeroPoint * sum;
+    let at = Math.floor(m / CHANNEL_BLOCK) * panelSize + (m % CHANNEL_BLOCK) * dot.group;
+    for (let first = 0; first < line.length; first += dot.group, at += CHANNEL_BLOCK * dot.group)
+      for (let k = 0; k < dot.group; k++) {
+        const weight = line[first + k]!;
+        elements[at + k] = weight;
+        sum += weight;
+      }
+    bias[m] = weights.bias[m]! - packedZero * sum;
     multipliers[m] = weights.multipliers[m]!;
   }
-  return { panels: new Uint8Array(elements.buffer), bias, multipliers };
+  return { dot, weightBytes, panels: new Uint8Array(elements.buffer), order: undefined, bias, multipliers };
 }

@@ -5,14 +5,14 @@ import { CHANNEL_BLOCK, roundUp, type NhwcLayout } from '../../plan/layout.ts';
 import type { Placement } from '../../plan/step.ts';
 import type { Binary } from '../elementwise/arithmetic.ts';
 import { rowsScratchBytes, type Rounding } from '../requantize.ts';
-import type { Mixed } from './mixed.ts';
+import type { PanelOrder } from './ordered.ts';
 import type { Geometry, Run } from './window.ts';
 
 /** A matrix product over windows, as the emitter needs it. */
 export interface Product {
   readonly dot: DotStrategy;
-  /** Where most of K is summed as bytes though `dot` takes int16. */
-  readonly mixed: Mixed | undefined;
+  /** Where each panel has its own order of K, in which bytes may be summed in int16. */
+  readonly order: PanelOrder | undefined;
   readonly widening: Widening;
   readonly geometry: Geometry;
   readonly input: NhwcLayout;
@@ -56,11 +56,12 @@ export interface Product {
  */
 export type Widening = 'none' | 'byPanel' | 'onLoad';
 
-/** Offsets in scratch: packed rows, the widened panel, one tile of narrowed rows. */
-export function scratchOf({ paddedBytes, packedBytes, panelBytes, widening, rows }: Product) {
+/** Offsets in scratch: packed rows, the widened panel, a tile's rows in the panel's order, one tile of narrowed rows. */
+export function scratchOf({ paddedBytes, packedBytes, panelBytes, widening, order, rows }: Product) {
   const panel = paddedBytes + packedBytes;
-  const tile = panel + (widening === 'byPanel' ? roundUp(panelBytes, 64) : 0);
-  return { packed: paddedBytes, panel, tile, end: tile + rowsScratchBytes(rows) };
+  const ordered = panel + (widening === 'byPanel' ? roundUp(panelBytes, 64) : 0);
+  const tile = ordered + (order ? rows * order.rowBytes : 0);
+  return { packed: paddedBytes, panel, ordered, tile, end: tile + rowsScratchBytes(rows) };
 }
 
 /** Vectors of four channels in a panel. */
