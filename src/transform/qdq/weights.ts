@@ -149,7 +149,7 @@ export function assertAccumulatorFits(
   const { data, zeroPoints } = weights;
   for (let index = 0; index < data.length; index++) {
     const channel = channelOf(index);
-    sums[channel]! += Math.abs(data[index]! - zeroPoints[channel]!);
+    sums[channel] = (sums[channel] ?? 0) + Math.abs((data[index] ?? 0) - (zeroPoints[channel] ?? 0));
   }
   for (const [channel, sum] of sums.entries()) {
     const bound = sum * largest + Math.abs(weights.bias[channel] ?? 0);
