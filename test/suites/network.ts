@@ -145,7 +145,7 @@ class NetworkBuilder {
     const window = { kernel: [height, width], strides: [1, 1], pads: [0, 0, 0, 0], countIncludePad: false } as const;
     const clamp = { qmin: 0, qmax: 255 };
     const operation = { kind: 'averagePool', name, input, output: `${name}/y`, ...window, clamp } as const;
-    return this.#add(operation, [1, channels, 1, 1], /^averagePool/);
+    return this.#add(operation, [1, channels, 1, 1], /^(averagePool|fused into )/);
   }
 
   flatten(input: string): string {

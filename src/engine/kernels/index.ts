@@ -1,6 +1,6 @@
 import type { Operation } from '../../graph/index.ts';
 import type { Absorbed } from '../plan/fuse.ts';
-import { stepFunction, type KernelPlanner, type PlanContext, type Step } from '../plan/step.ts';
+import { stepFunction, type KernelPlanner, type PlanContext, type Step, type WasmStep } from '../plan/step.ts';
 import { planDequantize } from './convert/dequantize.ts';
 import { planQuantize } from './convert/quantize.ts';
 import { planDepthwise } from './depthwise/index.ts';
@@ -28,18 +28,16 @@ const planners: readonly KernelPlanner[] = [
   planFloat,
 ];
 
-/** What another operation computes leaves nothing to do. */
-function absorbed(operation: Operation): Step | undefined {
-  if (!('fusedInto' in operation)) return undefined;
-  const kernel = `fused into ${(operation as Absorbed).fusedInto}`;
-  const step = { runs: 'wasm', operation, kernel, macs: 0, constants: [], scratchBytes: 0, units: 1 } as const;
+/** An operation that the step of another one computes. */
+export function absorbedStep(operation: Operation, fusedInto: string): WasmStep {
+  const kernel = `fused into ${fusedInto}`;
+  const step = { runs: 'wasm', operation, kernel, macs: 0, constants: [], scratchBytes: 0, units: 0 } as const;
   return { ...step, emit: (module) => stepFunction(module, () => undefined) };
 }
 
 /** The kernel of an operation; what none takes runs on the reference kernels. */
 export function planStep(operation: Operation, context: PlanContext): Step {
-  const fused = absorbed(operation);
-  if (fused) return fused;
+  if ('fusedInto' in operation) return absorbedStep(operation, (operation as Absorbed).fusedInto);
   for (const planner of planners) {
     const step = planner(operation, context);
     if (step) return step;

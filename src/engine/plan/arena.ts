@@ -1,4 +1,4 @@
-import type { QuantizedGraph } from '../../graph/index.ts';
+import type { Operation, QuantizedGraph } from '../../graph/index.ts';
 import { inputsOf } from '../../reference/index.ts';
 import { roundUp, SLACK_BYTES, type Layout } from './layout.ts';
 
@@ -21,14 +21,20 @@ interface Placed {
  * Places values so that two share bytes only if they are never alive together. A value lives from the operation that makes
  * it to its last reader; inputs from the start, outputs to the end, constants
  * always. Largest first, each at the lowest free address.
+ *
+ * @param start address of the first value
+ * @param early the operation that makes a value, where it is one before that which the graph names
  */
-export function planArena(graph: QuantizedGraph, layouts: ReadonlyMap<string, Layout>, start: number): Arena {
+export function planArena(
+  graph: QuantizedGraph,
+  layouts: ReadonlyMap<string, Layout>,
+  { start, early }: { readonly start: number; readonly early: ReadonlyMap<string, number> },
+): Arena {
   const born = new Map(graph.inputs.map((name) => [name, -1]));
   const dies = new Map<string, number>();
   graph.operations.forEach((operation, at) => {
-    const outputs = operation.kind === 'float' ? operation.outputs : [operation.output];
-    for (const name of outputs) {
-      born.set(name, at);
+    for (const name of outputsOf(operation)) {
+      born.set(name, early.get(name) ?? at);
       dies.set(name, Math.max(at, dies.get(name) ?? at));
     }
     for (const name of inputsOf(operation)) dies.set(name, at);
@@ -62,6 +68,9 @@ export function planArena(graph: QuantizedGraph, layouts: ReadonlyMap<string, La
   }
   return { byteLength: end, addresses };
 }
+
+export const outputsOf = (operation: Operation): readonly string[] =>
+  operation.kind === 'float' ? operation.outputs : [operation.output];
 
 /** Constants that integer operations read as values. */
 export function heldConstants(graph: QuantizedGraph): string[] {

@@ -6,10 +6,11 @@ import type { DotStrategy } from '../dot.ts';
 import { fuseFloat } from '../kernels/float/index.ts';
 import { planStep } from '../kernels/index.ts';
 import { joinMoves } from '../kernels/move/chain.ts';
-import { ALIGNMENT, heldConstants, planArena } from './arena.ts';
+import { ALIGNMENT, heldConstants, outputsOf, planArena } from './arena.ts';
 import { withBorders } from './borders.ts';
 import { controlBytes } from './control.ts';
 import { courseFunctions, type EmittedStep } from './emitCourse.ts';
+import { findFollowers } from './followers.ts';
 import { fuseResiduals } from './fuse.ts';
 import { chooseLayouts, roundUp, SLACK_BYTES, type Layout } from './layout.ts';
 import { planCourse, type Course } from './stages.ts';
@@ -70,27 +71,29 @@ export function planNetwork(network: QuantizedGraph, dot: DotStrategy, options: 
   const graph = fuseResiduals(fuseFloat(joinMoves(withBorders(network)), dot));
   const layouts = chooseLayouts(graph);
   const context = { graph, layouts, dot };
-  const steps = graph.operations.map((operation) => planStep(operation, context));
+  const { steps, followers } = findFollowers(graph.operations.map((operation) => planStep(operation, context)));
   const scratchBytes = Math.max(0, ...steps.map((step) => (step.runs === 'wasm' ? step.scratchBytes : 0)));
   const course = planCourse(steps, (step) => writtenBytes(step, layouts), options.sharedMicroseconds);
   const scratchStart = controlBytes(course.stages.length);
   const valuesStart = roundUp(scratchStart + scratchBytes + SLACK_BYTES, ALIGNMENT);
-  const arena = planArena(graph, layouts, valuesStart);
+  const early = new Map([...followers].map(([maker, { step }]) => [outputsOf(step.operation)[0]!, maker]));
+  const arena = planArena(graph, layouts, { start: valuesStart, early });
   const arenaBytes = roundUp(arena.byteLength, PAGE_BYTES);
   const constants = placeConstants(steps);
   const initial = (constants.byteLength + arenaBytes) / PAGE_BYTES;
   const maximum = Math.min(32_768, initial + (64 * arenaBytes) / PAGE_BYTES);
   const module = new ModuleBuilder({ initial, maximum });
   const emitted: EmittedStep[] = [];
+  const placeOf = (index: number): Placement => ({
+    constants: constants.addresses[index] ?? [],
+    address: (name) => arena.addresses.get(name) ?? 0,
+  });
   const planned = steps.map((step, index): PlannedStep => {
     const { operation, kernel, macs } = step;
     const described = { name: operation.name, opType: opTypeOf(operation), kernel, macs, operation: index };
     if (step.runs === 'island') return { ...described, units: 1, entry: undefined };
-    const place: Placement = {
-      constants: constants.addresses[index] ?? [],
-      address: (name) => arena.addresses.get(name) ?? 0,
-    };
-    const entry = step.emit(module, place);
+    const follower = followers.get(index);
+    const entry = step.emit(module, placeOf(index), follower?.step.emit(module, placeOf(follower.index)));
     emitted[index] = { entry, units: step.units };
     module.export(`step${index}`, entry);
     return { ...described, units: step.units, entry: `step${index}` };
@@ -112,8 +115,7 @@ export function planNetwork(network: QuantizedGraph, dot: DotStrategy, options: 
 
 /** Bytes that a step writes. */
 function writtenBytes({ operation }: Step, layouts: ReadonlyMap<string, Layout>): number {
-  const outputs = operation.kind === 'float' ? operation.outputs : [operation.output];
-  return outputs.reduce((sum, name) => sum + (layouts.get(name)?.byteLength ?? 0), 0);
+  return outputsOf(operation).reduce((sum, name) => sum + (layouts.get(name)?.byteLength ?? 0), 0);
 }
 
 function emitSegments(

@@ -44,6 +44,7 @@ export function planCourse(
   const stages: { steps: number[]; units: number }[] = [];
   const segments: ({ runs: 'wasm'; stages: number[] } | Extract<Segment, { runs: 'island' }>)[] = [];
   steps.forEach((step, index) => {
+    if (step.runs === 'wasm' && step.units === 0) return;
     const stage = stages.length;
     const segment = segments.at(-1);
     if (step.runs === 'island') {

@@ -30,11 +30,19 @@ export interface WasmStep {
   readonly scratchBytes: number;
   /**
    * Parts that threads may run at the same time, in any order, because none reads what another writes: rows of pixels,
-   * vectors of elements. 1 where the work does not split.
+   * vectors of elements. 1 where the work does not split, 0 where there is none.
    */
   readonly units: number;
-  /** Adds a `stepFunction` to the module. */
-  emit(module: ModuleBuilder, place: Placement): FunctionReference;
+  /** Set where unit u makes the channels of panel u, of every pixel. */
+  readonly makes?: 'panels' | undefined;
+  /** Set where unit u reads the channels of panel u alone. */
+  readonly reads?: 'panels' | undefined;
+  /**
+   * Adds a `stepFunction` to the module.
+   *
+   * @param follower the function of a step that reads panels, to be called for each panel as soon as it is made
+   */
+  emit(module: ModuleBuilder, place: Placement, follower?: FunctionReference): FunctionReference;
 }
 
 /** One operation that the reference kernels execute on the same memory. */
@@ -59,6 +67,15 @@ export interface StepParameters {
   /** The units to run are begin ≤ unit < end, at least one. */
   readonly begin: Local;
   readonly end: Local;
+}
+
+/** Runs a follower for the panel that was made. */
+export function emitFollower(
+  f: FunctionBuilder,
+  follower: FunctionReference | undefined,
+  { arena, scratch, panel }: Pick<StepParameters, 'arena' | 'scratch'> & { readonly panel: Local },
+): void {
+  if (follower) f.get(arena).get(scratch).get(panel).get(panel).i32(1).op('i32.add').call(follower);
 }
 
 /** Adds a function (arena, scratch, begin, end: i32) → (). */

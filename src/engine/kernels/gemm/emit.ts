@@ -1,6 +1,6 @@
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '../../../wasm/index.ts';
 import { CHANNEL_BLOCK } from '../../plan/layout.ts';
-import { stepFunction, type Placement } from '../../plan/step.ts';
+import { emitFollower, stepFunction, type Placement } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
 import { emitPaddedInput, paddedInput } from '../paddedInput.ts';
 import { emitFinish, emitStore, emitStoreFloat } from './finish.ts';
@@ -30,7 +30,12 @@ import { isPointwise, type Run } from './window.ts';
  *     ⋮    │     │     │     │     │  rows · 4 accumulators, 4 weight vectors, 1 splat, 1 product
  *          └─────┴─────┴─────┴─────┘
  */
-export function emitProduct(module: ModuleBuilder, product: Product, place: Placement): FunctionReference {
+export function emitProduct(
+  module: ModuleBuilder,
+  product: Product,
+  place: Placement,
+  follower?: FunctionReference,
+): FunctionReference {
   return stepFunction(module, (f, { arena, scratch, begin, end }) => {
     const padded = emitPaddedInput(f, product.input, product.geometry, {
       arena,
@@ -79,6 +84,7 @@ export function emitProduct(module: ModuleBuilder, product: Product, place: Plac
           if (finish) emitStore(f, product, place, locals, finish);
           else emitStoreFloat(f, product, place, locals);
         });
+        emitFollower(f, follower, locals);
         f.get(panel).i32(1).op('i32.add').set(panel);
       });
       f.get(unit).get(end).op('i32.lt_s');

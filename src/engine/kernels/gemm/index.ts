@@ -13,7 +13,7 @@ import { paddedInput } from '../paddedInput.ts';
 import { bytesOf, capsOf, roundingOf } from '../requantize.ts';
 import { emitProduct } from './emit.ts';
 import { packWeights, type WeightAt } from './pack.ts';
-import { chooseRows, scratchOf, unitsOf, type Product, type Widening } from './product.ts';
+import { blocksOf, chooseRows, scratchOf, unitsOf, type Product, type Widening } from './product.ts';
 import { residualOf } from './residual.ts';
 import { isPointwise, windowRuns, type Geometry } from './window.ts';
 
@@ -159,7 +159,8 @@ function planProduct(
     constants: [packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers), ...caps],
     scratchBytes: scratchOf(product).end,
     units: unitsOf(product),
-    emit: (module, place) => emitProduct(module, product, place),
+    makes: slices === 1 && blocksOf(product) === 1 ? 'panels' : undefined,
+    emit: (module, place, follower) => emitProduct(module, product, place, follower),
   };
 }
 

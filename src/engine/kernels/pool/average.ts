@@ -2,7 +2,7 @@ import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
 import { stepFunction, type KernelPlanner } from '../../plan/step.ts';
 import { paddedInput } from '../paddedInput.ts';
 import { bytesOf, emitNarrow, emitRequantizer, emitScale, roundingWithin } from '../requantize.ts';
-import { emitTaps, emitWindows, poolOf, tapCounts, unitsOf, type Pool, type WindowLocals } from './window.ts';
+import { emitTaps, emitWindows, isGlobal, poolOf, tapCounts, unitsOf, type Pool, type WindowLocals } from './window.ts';
 
 /**
  * y = requantize(Σ (x − zx), multiplier of the pixel) over an input padded with zx, which adds nothing. Bytes are summed in
@@ -27,6 +27,7 @@ export const planAveragePool: KernelPlanner = (operation, context) => {
     constants: [bytesOf(multipliers)],
     scratchBytes: paddedInput(pool.input, pool).scratchBytes,
     units: unitsOf(pool),
+    reads: isGlobal(pool) ? 'panels' : undefined,
     emit: (module, place) =>
       stepFunction(module, (f, parameters) => {
         const accs = f.locals('v', 4);

@@ -68,6 +68,13 @@ export interface PoolPlace {
 export const unitsOf = ({ outputHeight, channelStride }: Pool): number =>
   (outputHeight * channelStride) / CHANNEL_BLOCK;
 
+/** Whether the one window is the whole image. */
+export const isGlobal = ({ outputHeight, outputWidth, kernel, input, pads }: Pool): boolean =>
+  outputHeight * outputWidth === 1 &&
+  kernel[0] === input.height &&
+  kernel[1] === input.width &&
+  pads.every((pad) => pad === 0);
+
 /** For each output row, each 16 channels and each pixel: the address of the window's first byte and of the output. */
 export function emitWindows(
   f: FunctionBuilder,

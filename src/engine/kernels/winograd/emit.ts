@@ -1,5 +1,5 @@
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '../../../wasm/index.ts';
-import { stepFunction, type Placement } from '../../plan/step.ts';
+import { emitFollower, stepFunction, type Placement } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
 import { emitPaddedInput } from '../paddedInput.ts';
 import { placesOf } from '../gemm/product.ts';
@@ -27,7 +27,12 @@ import { emitWeightsRows, rowPairsOf, storedPairBytes } from './weights.ts';
  *    │           │     │           │          └───────┘
  *    └───────────┘     └───────────┘
  */
-export function emitFastConv(module: ModuleBuilder, conv: FastConv, place: Placement): FunctionReference {
+export function emitFastConv(
+  module: ModuleBuilder,
+  conv: FastConv,
+  place: Placement,
+  follower?: FunctionReference,
+): FunctionReference {
   const products = productsFunction(module, conv);
   return stepFunction(module, (f, { arena, scratch, begin, end }) => {
     const padded = emitPaddedInput(f, conv.input, conv, {
@@ -46,6 +51,7 @@ export function emitFastConv(module: ModuleBuilder, conv: FastConv, place: Place
       f.repeat(unit, { start: unit, end: endOfBlock, step: 1 }, () => {
         emitSums(f, conv, place, { scratch, panel, products });
         outputs();
+        emitFollower(f, follower, { arena, scratch, panel });
         f.get(panel).i32(1).op('i32.add').set(panel);
       });
       f.get(unit).get(end).op('i32.lt_s');

@@ -8,7 +8,7 @@ import { residualOf } from '../gemm/residual.ts';
 import { paddedInput } from '../paddedInput.ts';
 import { bytesOf, capsOf, roundingOf } from '../requantize.ts';
 import { emitFastConv, unitsOf } from './emit.ts';
-import { scratchOf, tilesOf, type FastConv } from './fast.ts';
+import { blocksOf, scratchOf, tilesOf, type FastConv } from './fast.ts';
 import { fourByFour, reachOf, twoByTwo, type WinogradForm } from './form.ts';
 import { packTaps } from './weights.ts';
 
@@ -72,7 +72,8 @@ export const planWinograd: KernelPlanner = (operation, context) => {
     constants: [packTaps(weights, { panels, depth, weightBytes }), bytesOf(bias), bytesOf(multipliers), ...caps],
     scratchBytes: scratchOf(conv).end,
     units: unitsOf(conv),
-    emit: (module, place) => emitFastConv(module, conv, place),
+    makes: blocksOf(conv) === 1 ? 'panels' : undefined,
+    emit: (module, place, follower) => emitFastConv(module, conv, place, follower),
   };
 };
 
