@@ -25,7 +25,8 @@ interface Form {
 
 interface Weights {
   readonly group?: number;
-  readonly bits?: 7 | 8;
+  /** Uniform, or normal as trained ones: such have an order of K in which bytes may be summed in int16. */
+  readonly bits?: 7 | 8 | 'normal';
   /** With 2, a 3x3 convolution has as much to do, but runs as a matrix product. */
   readonly dilation?: 1 | 2;
 }
@@ -53,17 +54,20 @@ function convLayer(
   );
   const what = group === 1 ? `${inChannels} -> ${outChannels}` : `depthwise ${inChannels}`;
   const apart = dilation === 1 ? '' : ', dilated';
-  const name = `${kernel}x${kernel} ${what}, ${size}x${size}${apart}${bits === 8 ? '' : `, ${bits}-bit weights`}`;
+  const spread = bits === 8 ? '' : bits === 7 ? ', 7-bit weights' : ', normal weights';
+  const name = `${kernel}x${kernel} ${what}, ${size}x${size}${apart}${spread}`;
   return { name, graph, macs: weights.data.length * size * size };
 }
 
 const layers = (): Layer[] => [
   convLayer(256, 256, 28, 1),
+  convLayer(256, 256, 28, 1, { bits: 'normal' }),
   convLayer(256, 256, 28, 1, { bits: 7 }),
   convLayer(16, 96, 112, 1),
   convLayer(16, 96, 112, 1, { bits: 7 }),
   convLayer(64, 64, 56, 3),
   convLayer(64, 64, 56, 3, { dilation: 2 }),
+  convLayer(64, 64, 56, 3, { dilation: 2, bits: 'normal' }),
   convLayer(64, 64, 56, 3, { dilation: 2, bits: 7 }),
   convLayer(96, 96, 112, 3, { group: 96 }),
   convLayer(240, 240, 14, 5, { group: 240 }),
