@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/index.ts';
 import { fourByFour, reachOf, twoByTwo } from '../../src/engine/kernels/winograd/form.ts';
 import type { ConvOperation } from '../../src/graph/index.ts';
+import { convProblem, type ConvSizes } from '../suites/conv.ts';
 import { graphOf, problemOf, quantized, type Problem } from '../suites/problem.ts';
-import { emulated, runners } from './support/runners.ts';
+import { runners } from './support/runners.ts';
 import { expectSameBits } from './support/sameBits.ts';
 
 /** A convolution whose middle results are ±255 · 127 · 9 · channels, before scaling. */
@@ -35,6 +36,7 @@ function largestSums(channels: number, kernel: RegExp): Problem {
 const perChannel = 255 * 127 * 9;
 const most = Math.floor((reachOf(fourByFour) - 1) / perChannel);
 const onPairs = runners.filter(([, { dot }]) => dot.operandBytes === 2);
+const onBytes = runners.filter(([, { dot }]) => dot.operandBytes === 1);
 
 describe('Winograd forms', () => {
   it('divide by their scale exactly', () => {
@@ -53,7 +55,17 @@ describe('Winograd forms', () => {
     expectSameBits(largestSums(most + 1, /^conv\.winograd2x2\.pairs$/), runner);
   });
 
-  it('are not taken where a dot product takes bytes', () => {
-    expectSameBits(largestSums(most, /^conv\.gemm\d+x16\.unsigned$/), emulated.unsigned);
+  it.each(onBytes)('are taken for large layers alone where a dot product takes bytes, on %s', (_, runner) => {
+    const { name } = runner.dot;
+    expectSameBits(largestSums(most, new RegExp(`^conv\\.gemm\\d+x16\\.${name}$`)), runner);
+    const layer: Omit<ConvSizes, 'size'> = {
+      ...{ group: 1, perGroup: [64, 20], kernel: [3, 3], strides: [1, 1], dilations: [1, 1], pads: [1, 1, 1, 1] },
+      ...{ zeroPoints: [131, 7], clamp: { qmin: 0, qmax: 255 }, signed: false, batch: 1, seed: 1 },
+      weights: { regime: 'usual', asymmetric: false, bits: 'normal', bias: 'moderate' },
+    };
+    const expectKernel = (size: readonly [number, number], kernel: RegExp): void =>
+      expectSameBits({ ...convProblem({ ...layer, size }), kernels: new Map([['conv', () => kernel]]) }, runner);
+    expectKernel([28, 27], /^conv\.winograd4x4\.pairs$/);
+    expectKernel([28, 24], new RegExp(`^conv\\.gemm\\d+x16\\.${name}$`));
   });
 });

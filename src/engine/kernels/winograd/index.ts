@@ -1,4 +1,5 @@
 import type { ConvOperation, QuantizedWeights } from '../../../graph/index.ts';
+import { pairs } from '../../dot.ts';
 import { isResidual } from '../../plan/fuse.ts';
 import { CHANNEL_BLOCK, roundUp } from '../../plan/layout.ts';
 import type { KernelPlanner } from '../../plan/step.ts';
@@ -15,13 +16,16 @@ import { packTaps } from './weights.ts';
 /** Transformed inputs and sums of a block stay below this: half of a usual second cache. */
 const BLOCK_BYTES = 512 * 1024;
 
+/** Where a dot product takes bytes, a fourth of the products is faster as int16 from so many tiles and input channels on. */
+const BYTES_TILES = 49;
+const BYTES_CHANNELS = 64;
+
 /**
- * Dense 3x3 convolutions of stride 1 where products are int16 pairs: there the larger operands cost nothing. Where a dot
- * product takes bytes, four times as many in an instruction, it is not taken.
+ * Dense 3x3 convolutions of stride 1, by int16 pairs. Where products are pairs anyway the larger operands cost nothing; where a
+ * dot product takes bytes, layers whose weights are transformed for many pixels gain.
  */
 export const planWinograd: KernelPlanner = (operation, context) => {
-  const { dot } = context;
-  if (operation.kind !== 'conv' || !applies(operation) || dot.operandBytes !== 2) return undefined;
+  if (operation.kind !== 'conv' || !applies(operation)) return undefined;
   const { weights, pads } = operation;
   const input = context.layouts.get(operation.input);
   const layout = context.layouts.get(operation.output);
@@ -35,6 +39,8 @@ export const planWinograd: KernelPlanner = (operation, context) => {
   const form = formFor(layout.height, layout.width, weights);
   if (!form) return undefined;
   const tiles = tilesOf(layout.height, form) * tilesOf(layout.width, form);
+  if (context.dot.operandBytes === 1 && (tiles < BYTES_TILES || depth < BYTES_CHANNELS)) return undefined;
+  const dot = context.dot.operandBytes === 1 ? pairs : context.dot;
   const tileBytes = form.points ** 2 * (depth * 2 + CHANNEL_BLOCK * 4);
   const rows = chooseRows(tiles, dot);
   const weightBytes = weightBytesOf(weights, dot);
