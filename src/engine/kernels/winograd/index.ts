@@ -16,7 +16,7 @@ import { packTaps } from './weights.ts';
 /** Transformed inputs and sums of a block stay below this: half of a usual second cache. */
 const BLOCK_BYTES = 512 * 1024;
 
-/** Where a dot product takes bytes, a fourth of the products is faster as int16 from so many tiles and input channels on. */
+/** Where a dot product takes bytes, a fourth of the products is faster as int16 from so many tiles of 4 x 4 and input channels on. */
 const BYTES_TILES = 49;
 const BYTES_CHANNELS = 64;
 
@@ -39,8 +39,9 @@ export const planWinograd: KernelPlanner = (operation, context) => {
   const form = formFor(layout.height, layout.width, weights);
   if (!form) return undefined;
   const tiles = tilesOf(layout.height, form) * tilesOf(layout.width, form);
-  if (context.dot.operandBytes === 1 && (tiles < BYTES_TILES || depth < BYTES_CHANNELS)) return undefined;
-  const dot = context.dot.operandBytes === 1 ? pairs : context.dot;
+  const bytes = context.dot.operandBytes === 1;
+  if (bytes && (form !== fourByFour || tiles < BYTES_TILES || depth < BYTES_CHANNELS)) return undefined;
+  const dot = bytes ? pairs : context.dot;
   const tileBytes = form.points ** 2 * (depth * 2 + CHANNEL_BLOCK * 4);
   const rows = chooseRows(tiles, dot);
   const weightBytes = weightBytesOf(weights, dot);
