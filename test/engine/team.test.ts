@@ -65,6 +65,23 @@ describe('an inference that threads share', () => {
     );
   });
 
+  it('has them where a pool runs within the product that makes its input', async () => {
+    const pooled = networkProblem(
+      { size: 12, stem: 16, blocks: [{ ...block, branch: false, channels: 120 }], classes: 5, seed: 4 },
+      1,
+    );
+    const instance = instanceOf(pooled.graph);
+    expect([...instance.kernels.values()].filter((kernel) => kernel.endsWith('.averagePool'))).toHaveLength(1);
+    const helpers = [await startThread(instance.share(), 1), await startThread(instance.share(), 2)];
+    const expected = runQuantized(pooled.graph, pooled.feeds);
+    for (let inference = 1; inference <= 50; inference++) {
+      const team = { inference, threads: 3 };
+      const left = helpers.map((helper) => helper.ask({ kind: 'join', team, samples: 1 }));
+      expect(differenceOf(instance.run(pooled.feeds, { team }), expected)).toBeUndefined();
+      expect(await Promise.all(left)).toEqual(['left', 'left']);
+    }
+  });
+
   it('ends without those who never come, and lets in those who come for a later one', async () => {
     const instance = instanceOf(graph);
     const helper = await startThread(instance.share(), 1);

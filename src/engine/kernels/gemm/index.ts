@@ -159,7 +159,7 @@ function planProduct(
     constants: [packed.panels, bytesOf(packed.bias), bytesOf(packed.multipliers), ...caps],
     scratchBytes: scratchOf(product).end,
     units: unitsOf(product),
-    makes: slices === 1 && blocksOf(product) === 1 ? 'panels' : undefined,
+    makes: blocksOf(product) === 1 ? 'panels' : undefined,
     emit: (module, place, follower) => emitProduct(module, product, place, follower),
   };
 }
