@@ -73,7 +73,7 @@ export function planNetwork(network: QuantizedGraph, dot: DotStrategy, options: 
   const context = { graph, layouts, dot };
   const { steps, followers } = findFollowers(graph.operations.map((operation) => planStep(operation, context)));
   const scratchBytes = Math.max(0, ...steps.map((step) => (step.runs === 'wasm' ? step.scratchBytes : 0)));
-  const course = planCourse(steps, (step) => writtenBytes(step, layouts), options.sharedMicroseconds);
+  const course = planCourse(steps, (step) => movedBytes(step, layouts), options.sharedMicroseconds);
   const scratchStart = controlBytes(course.stages.length);
   const valuesStart = roundUp(scratchStart + scratchBytes + SLACK_BYTES, ALIGNMENT);
   const early = new Map([...followers].map(([maker, { step }]) => [outputsOf(step.operation)[0]!, maker]));
@@ -113,9 +113,11 @@ export function planNetwork(network: QuantizedGraph, dot: DotStrategy, options: 
   };
 }
 
-/** Bytes that a step writes. */
-function writtenBytes({ operation }: Step, layouts: ReadonlyMap<string, Layout>): number {
-  return outputsOf(operation).reduce((sum, name) => sum + (layouts.get(name)?.byteLength ?? 0), 0);
+/** Bytes that a step writes, and a pool reads: it writes next to nothing. */
+function movedBytes({ operation }: Step, layouts: ReadonlyMap<string, Layout>): number {
+  const isPool = operation.kind === 'averagePool' || operation.kind === 'maxPool';
+  const names = isPool ? [operation.input, operation.output] : outputsOf(operation);
+  return names.reduce((sum, name) => sum + (layouts.get(name)?.byteLength ?? 0), 0);
 }
 
 function emitSegments(

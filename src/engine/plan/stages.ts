@@ -27,13 +27,13 @@ export const SHARED_MICROSECONDS = 4;
 const MACS = 40_000;
 const BYTES = 4_000;
 
-/** @param bytes that the step writes */
+/** @param bytes that the step moves */
 export function estimatedMicroseconds(step: Step, bytes: number): number {
   return step.macs / MACS + bytes / BYTES;
 }
 
 /**
- * @param bytesOf bytes that a step writes
+ * @param bytesOf bytes that a step moves
  * @param sharedMicroseconds estimated time from which on a step is shared
  */
 export function planCourse(
