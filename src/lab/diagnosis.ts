@@ -1,14 +1,12 @@
 import type { LayerAnalysis } from './layers.ts';
 import type { Remedy } from './remedies.ts';
 import type { LayerReport, Report } from './report.ts';
+import { hasWeakActivation, hasWeakWeights } from './weakness.ts';
 
 type WorstLayer = Report['worstLayers'][number];
 type Weights = NonNullable<LayerReport['weights']>;
 type Activation = NonNullable<LayerReport['activation']>;
 
-/** Below these a quantizer's own noise shows in the result; above, other layers matter more. */
-const WEAK_WEIGHTS_DB = 32;
-const WEAK_ACTIVATION_DB = 28;
 const MANY_CLIPPED = 0.005;
 const WIDE_SPREAD = 16;
 /** A fold that spread the channels by as much again is named as the cause. */
@@ -17,14 +15,6 @@ const DOMINANT_SHARE = 0.5;
 /** Advice that gains less is not worth following. */
 const WORTHWHILE_DB = 1;
 const SHOWN = 5;
-
-export function hasWeakWeights({ channelSqnrDb }: Weights): boolean {
-  return (channelSqnrDb ?? Infinity) < WEAK_WEIGHTS_DB;
-}
-
-export function hasWeakActivation({ localSqnrDb }: Activation): boolean {
-  return (localSqnrDb ?? Infinity) < WEAK_ACTIVATION_DB;
-}
 
 /** The layers that add the most noise themselves, weakest first, each with what causes it, what to try and what that gains. */
 export function diagnose(analyses: readonly LayerAnalysis[]): WorstLayer[] {

@@ -3,11 +3,11 @@ import type { Graph, Node } from '../graph/index.ts';
 import { planQuantization, type QuantizationPlan, type Recipe } from '../quant/index.ts';
 import type { Tensor } from '../tensor/index.ts';
 import type { ActivationFigures } from './activationTally.ts';
-import { hasWeakActivation, hasWeakWeights } from './diagnosis.ts';
 import { compareActivations, type CompareActivationsOptions } from './layerActivations.ts';
 import { qdqStructure, type QuantizedConstant } from './qdqStructure.ts';
 import { activationRemedies, weightRemedies, type Remedy } from './remedies.ts';
 import type { LayerReport } from './report.ts';
+import { hasWeakActivation, hasWeakWeights } from './weakness.ts';
 import { weightFigures } from './weightFigures.ts';
 
 /** `float` as `prepareGraph` left it: corrected biases are right only in the quantized network. */

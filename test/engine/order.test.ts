@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { gaussian, seededRandom } from '../../src/base/index.ts';
 import { pairNeverSaturates } from '../../src/engine/dot.ts';
 import { orderRow, WINDOW } from '../../src/engine/kernels/gemm/order.ts';
-import { orderPanels } from '../../src/engine/kernels/gemm/ordered.ts';
+import { orderPanels } from '../../src/engine/kernels/gemm/orderPanels.ts';
 import { convProblem, type ConvSizes } from '../suites/conv.ts';
 import { runners } from './support/runners.ts';
 import { expectSameBits } from './support/sameBits.ts';

@@ -4,7 +4,7 @@ import { emitFollower, stepFunction, type Placement } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
 import { emitPaddedInput, paddedInput } from '../paddedInput.ts';
 import { emitFinish, emitStore, emitStoreFloat } from './finish.ts';
-import { emitOrderedSums } from './ordered.ts';
+import { emitOrderedSums } from './orderedSums.ts';
 import { blocksOf, LANES, placesOf, scratchOf, type Locals, type Product } from './product.ts';
 import { emitSums } from './sums.ts';
 import { isPointwise, type Run } from './window.ts';

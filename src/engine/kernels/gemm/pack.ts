@@ -1,7 +1,7 @@
 import type { QuantizedWeights } from '../../../graph/index.ts';
 import { neverSaturates, pairs, type DotStrategy } from '../../dot.ts';
 import { CHANNEL_BLOCK } from '../../plan/layout.ts';
-import { orderPanels, type PanelOrder } from './ordered.ts';
+import { orderPanels, type PanelOrder } from './orderPanels.ts';
 import type { Pixels, Run } from './window.ts';
 
 /** The weight of output channel m for input channel c at (ky, kx); undefined where there is none (another group). */

@@ -5,7 +5,7 @@ import { CHANNEL_BLOCK, roundUp, type NhwcLayout } from '../../plan/layout.ts';
 import type { Placement } from '../../plan/step.ts';
 import type { Binary } from '../elementwise/arithmetic.ts';
 import { rowsScratchBytes, type Rounding } from '../requantize.ts';
-import type { PanelOrder } from './ordered.ts';
+import type { PanelOrder } from './orderPanels.ts';
 import type { Geometry, Run } from './window.ts';
 
 /** A matrix product over windows, as the emitter needs it. */
