@@ -4,7 +4,7 @@ import { tensorsOf, type FeedMap, type Tensor, type TensorMap } from '../tensor/
 import type { Executable, Membership, NodeTiming, RunOptions } from './executable.ts';
 import { Gate } from './gate.ts';
 import { ArenaView } from './memory.ts';
-import { heldConstants } from './plan/arena.ts';
+import { heldConstants } from './plan/values.ts';
 import type { PlannedSegment, PlannedStep, Wiring } from './plan/plan.ts';
 import { Ports } from './ports.ts';
 import { arenaAddress, type SharedNetwork } from './shared.ts';

@@ -24,7 +24,11 @@ describe('the arena', () => {
     fc.assert(
       fc.property(graphs, (graph) => {
         const layouts = chooseLayouts(graph);
-        const { addresses, byteLength } = planArena(graph, layouts, { start: START, early: new Map() });
+        const { addresses, byteLength } = planArena(graph, layouts, {
+          start: START,
+          homes: new Map(),
+          early: new Map(),
+        });
         const places = [...addresses].map(([name, address]) => {
           const [from, to] = lifeOf(graph, name);
           return { name, from, to, address, end: address + layouts.get(name)!.byteLength + SLACK_BYTES };
@@ -47,7 +51,7 @@ describe('the arena', () => {
   it('uses the bytes of a value again when nothing reads it any more', () => {
     const [graph] = fc.sample(graphs, { numRuns: 1, seed: 1 });
     const layouts = chooseLayouts(graph!);
-    const { byteLength } = planArena(graph!, layouts, { start: 0, early: new Map() });
+    const { byteLength } = planArena(graph!, layouts, { start: 0, homes: new Map(), early: new Map() });
     const total = [...layouts.values()].reduce((sum, layout) => sum + layout.byteLength, 0);
     expect(byteLength).toBeLessThan(total / 2);
   });

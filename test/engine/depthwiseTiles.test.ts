@@ -21,7 +21,8 @@ function stretches({ width, channelStride, kernel, stride, pad }: Row): { stretc
   const operation = graph.operations[0];
   if (operation?.kind !== 'conv') throw new Error('a convolution was asked for');
   const outputWidth = graph.values.get('y')?.shape[3] ?? 0;
-  const layout = { kind: 'nhwc', height: kernel, channels: channelStride, channelStride, byteLength: 0 } as const;
+  const strides = { channelStride, pixelStride: channelStride };
+  const layout = { kind: 'nhwc', height: kernel, channels: channelStride, ...strides, byteLength: 0 } as const;
   const images = { input: { ...layout, width }, output: { ...layout, width: outputWidth } };
   return { stretches: stretchesOf({ operation, ...images }), outputWidth };
 }

@@ -1,3 +1,4 @@
+import { channelSuite } from './channels.ts';
 import { convSuites } from './conv.ts';
 import { convTransposeSuite } from './convTranspose.ts';
 import { convertSuites } from './convert.ts';
@@ -24,6 +25,7 @@ export const suites: readonly Suite[] = [
   tableSuite,
   ...poolSuites,
   ...moveSuites,
+  channelSuite,
   ...convertSuites,
   pixelSuite,
   ...floatElementwiseSuites,

@@ -1,6 +1,6 @@
 import type { Operation } from '../../graph/index.ts';
 import type { Absorbed } from '../plan/fuse.ts';
-import { stepFunction, type KernelPlanner, type PlanContext, type Step, type WasmStep } from '../plan/step.ts';
+import { emptyStep, type KernelPlanner, type PlanContext, type Step, type WasmStep } from '../plan/step.ts';
 import { planDequantize } from './convert/dequantize.ts';
 import { planQuantize } from './convert/quantize.ts';
 import { planDepthwise } from './depthwise/index.ts';
@@ -29,11 +29,8 @@ const planners: readonly KernelPlanner[] = [
 ];
 
 /** An operation that the step of another one computes. */
-export function absorbedStep(operation: Operation, fusedInto: string): WasmStep {
-  const kernel = `fused into ${fusedInto}`;
-  const step = { runs: 'wasm', operation, kernel, macs: 0, constants: [], scratchBytes: 0, units: 0 } as const;
-  return { ...step, emit: (module) => stepFunction(module, () => undefined) };
-}
+export const absorbedStep = (operation: Operation, fusedInto: string): WasmStep =>
+  emptyStep(operation, `fused into ${fusedInto}`);
 
 /** The kernel of an operation; what none takes runs on the reference kernels. */
 export function planStep(operation: Operation, context: PlanContext): Step {

@@ -1,5 +1,5 @@
 import type { FunctionBuilder, Local } from '../../wasm/index.ts';
-import type { NhwcLayout } from '../plan/layout.ts';
+import { isContiguous, type NhwcLayout } from '../plan/layout.ts';
 
 /** How an input is laid out for windows that move over it. */
 export interface Border {
@@ -13,6 +13,7 @@ export interface Border {
 export interface PaddedInput {
   readonly height: number;
   readonly width: number;
+  /** From one pixel to the next. */
   readonly pixelBytes: number;
   /** 0 where nothing is padded: then the input is read where it lies. */
   readonly scratchBytes: number;
@@ -23,14 +24,10 @@ export function paddedInput(input: NhwcLayout, { pads, spread = [1, 1] }: Border
   const height = (input.height - 1) * spread[0] + 1 + top + bottom;
   const width = (input.width - 1) * spread[1] + 1 + left + right;
   const padded = pads.some((pad) => pad > 0) || spread.some((distance) => distance > 1);
+  if (!padded) return { height, width, pixelBytes: input.pixelStride, scratchBytes: 0 };
   // each row is filled up to the first pixel of the next, the last one too
   const bytes = (height * width + left) * input.channelStride;
-  return {
-    height,
-    width,
-    pixelBytes: input.channelStride,
-    scratchBytes: padded ? Math.ceil((bytes + 64) / 64) * 64 : 0,
-  };
+  return { height, width, pixelBytes: input.channelStride, scratchBytes: Math.ceil((bytes + 64) / 64) * 64 };
 }
 
 interface Place {
@@ -54,13 +51,17 @@ export function emitPaddedInput(f: FunctionBuilder, input: NhwcLayout, border: B
   return start;
 }
 
-/** fill top rows and left; for each row: copy the row, fill right and the next left; fill bottom rows */
+/** fill top rows and left; for each row: copy the row, or pixel by pixel what lies apart, fill right and the next left; fill bottom rows */
 function emitFrame(f: FunctionBuilder, input: NhwcLayout, border: Border, start: Local, place: Place): void {
   const [top, left, bottom, right] = border.pads;
   const { width, pixelBytes } = paddedInput(input, border);
   const paddedRow = width * pixelBytes;
-  const row = input.width * pixelBytes;
-  const [to, from, y] = f.locals('i', 3) as [Local, Local, Local];
+  const [to, from, y, x] = f.locals('i', 4) as [Local, Local, Local, Local];
+  const copy = (bytes: number, step: number): void => {
+    f.get(to).get(from).i32(bytes).op('memory.copy');
+    f.get(from).i32(step).op('i32.add').set(from);
+    f.get(to).i32(bytes).op('i32.add').set(to);
+  };
   const fill = (bytes: number): void => {
     if (bytes === 0) return;
     f.get(to).i32(place.fill).i32(bytes).op('memory.fill');
@@ -70,9 +71,8 @@ function emitFrame(f: FunctionBuilder, input: NhwcLayout, border: Border, start:
   f.get(place.arena).i32(place.source).op('i32.add').set(from);
   fill(top * paddedRow + left * pixelBytes);
   f.repeat(y, { start: 0, end: input.height, step: 1 }, () => {
-    f.get(to).get(from).i32(row).op('memory.copy');
-    f.get(from).i32(row).op('i32.add').set(from);
-    f.get(to).i32(row).op('i32.add').set(to);
+    if (isContiguous(input)) copy(input.width * pixelBytes, input.width * pixelBytes);
+    else f.repeat(x, { start: 0, end: input.width, step: 1 }, () => copy(pixelBytes, input.pixelStride));
     fill((left + right) * pixelBytes);
   });
   // the left padding of the row after the last is there; the bottom goes on behind it
@@ -99,7 +99,7 @@ function emitSpread(f: FunctionBuilder, input: NhwcLayout, border: Border, start
     f.get(toRow).set(to);
     f.repeat(x, { start: 0, end: input.width, step: 1 }, () => {
       f.get(to).get(from).i32(pixelBytes).op('memory.copy');
-      f.get(from).i32(pixelBytes).op('i32.add').set(from);
+      f.get(from).i32(input.pixelStride).op('i32.add').set(from);
       f.get(to)
         .i32(columns * pixelBytes)
         .op('i32.add')

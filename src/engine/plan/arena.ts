@@ -1,6 +1,8 @@
-import type { Operation, QuantizedGraph } from '../../graph/index.ts';
+import type { QuantizedGraph } from '../../graph/index.ts';
 import { inputsOf } from '../../reference/index.ts';
+import { outermost, type Homes } from './homes.ts';
 import { roundUp, SLACK_BYTES, type Layout } from './layout.ts';
+import { heldConstants, outputsOf } from './values.ts';
 
 /** Alignment of values: one cache line. */
 export const ALIGNMENT = 64;
@@ -20,15 +22,20 @@ interface Placed {
 /**
  * Places values so that two share bytes only if they are never alive together. A value lives from the operation that makes
  * it to its last reader; inputs from the start, outputs to the end, constants
- * always. Largest first, each at the lowest free address.
+ * always; one with others inside as long as any of them. Largest first, each at the lowest free address.
  *
  * @param start address of the first value
+ * @param homes values that lie within others
  * @param early the operation that makes a value, where it is one before that which the graph names
  */
 export function planArena(
   graph: QuantizedGraph,
   layouts: ReadonlyMap<string, Layout>,
-  { start, early }: { readonly start: number; readonly early: ReadonlyMap<string, number> },
+  {
+    start,
+    homes,
+    early,
+  }: { readonly start: number; readonly homes: Homes; readonly early: ReadonlyMap<string, number> },
 ): Arena {
   const born = new Map(graph.inputs.map((name) => [name, -1]));
   const dies = new Map<string, number>();
@@ -44,7 +51,13 @@ export function planArena(
     born.set(name, -1);
     dies.set(name, graph.operations.length);
   }
-  const values = [...born].map(([name, from]) => ({
+  for (const name of homes.keys()) {
+    const { host } = outermost(homes, name);
+    born.set(host, Math.min(born.get(host)!, born.get(name)!));
+    dies.set(host, Math.max(dies.get(host)!, dies.get(name)!));
+  }
+  const outer = [...born].filter(([name]) => !homes.has(name));
+  const values = outer.map(([name, from]) => ({
     name,
     from,
     to: dies.get(name) ?? from,
@@ -66,13 +79,9 @@ export function planArena(
     addresses.set(value.name, address);
     end = Math.max(end, address + value.bytes);
   }
+  for (const name of homes.keys()) {
+    const { host, channel } = outermost(homes, name);
+    addresses.set(name, addresses.get(host)! + channel);
+  }
   return { byteLength: end, addresses };
-}
-
-export const outputsOf = (operation: Operation): readonly string[] =>
-  operation.kind === 'float' ? operation.outputs : [operation.output];
-
-/** Constants that integer operations read as values. */
-export function heldConstants(graph: QuantizedGraph): string[] {
-  return [...graph.constants.keys()].filter((name) => graph.values.get(name)?.kind === 'quantized');
 }

@@ -11,7 +11,8 @@ export const SLACK_BYTES = 64;
 
 /**
  * How a value lies in memory.
- *   nhwc   one sample of bytes, pixel by pixel; a pixel is `channelStride` ≥ channels bytes, the rest is padding
+ *   nhwc   one sample of bytes, pixel by pixel; a pixel is `channelStride` ≥ channels bytes, the rest is padding. The next one
+ *          begins `pixelStride` bytes on: at once, or behind channels of the value within which this one lies
  *   nhwcFloat  one sample of float32, pixel by pixel, without padding: the row-major order of [height, width, channels]
  *   plain  row-major as ONNX has it; an image at the network's entry may be `pixels` instead
  */
@@ -22,6 +23,7 @@ export type Layout =
       readonly width: number;
       readonly channels: number;
       readonly channelStride: number;
+      readonly pixelStride: number;
       readonly byteLength: number;
     }
   | {
@@ -34,6 +36,10 @@ export type Layout =
   | { readonly kind: 'plain'; readonly byteLength: number; readonly pixels?: PixelInput | undefined };
 
 export type NhwcLayout = Extract<Layout, { kind: 'nhwc' }>;
+
+/** Whether nothing lies between the pixels of bytes. */
+export const isContiguous = (layout: Layout): boolean =>
+  layout.kind !== 'nhwc' || layout.pixelStride === layout.channelStride;
 
 export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
@@ -70,7 +76,8 @@ function layoutOf(value: QuantizedValue, narrow: boolean): Layout {
   const [batch = 1, channels = 1, height = 1, width = 1] = shape;
   if (batch !== 1) return { kind: 'plain', byteLength: elementCount(shape) };
   const channelStride = narrow ? 4 : roundUp(channels, CHANNEL_BLOCK);
-  return { kind: 'nhwc', height, width, channels, channelStride, byteLength: height * width * channelStride };
+  const byteLength = height * width * channelStride;
+  return { kind: 'nhwc', height, width, channels, channelStride, pixelStride: channelStride, byteLength };
 }
 
 /** Images of up to 4 channels that enter the network and are read by dense convolutions alone: 4 bytes a pixel. */
@@ -95,7 +102,7 @@ export function physicalOffsets(layout: Layout, count: number): Int32Array {
   const offsets = new Int32Array(count);
   if (layout.kind === 'plain') return offsets.map((_, index) => index);
   const plane = layout.height * layout.width;
-  const stride = layout.kind === 'nhwc' ? layout.channelStride : layout.channels;
+  const stride = layout.kind === 'nhwc' ? layout.pixelStride : layout.channels;
   for (let index = 0; index < count; index++) offsets[index] = (index % plane) * stride + Math.floor(index / plane);
   return offsets;
 }

@@ -6,15 +6,18 @@ import type { DotStrategy } from '../dot.ts';
 import { fuseFloat } from '../kernels/float/index.ts';
 import { planStep } from '../kernels/index.ts';
 import { joinMoves } from '../kernels/move/chain.ts';
-import { ALIGNMENT, heldConstants, outputsOf, planArena } from './arena.ts';
+import { ALIGNMENT, planArena } from './arena.ts';
 import { withBorders } from './borders.ts';
 import { controlBytes } from './control.ts';
 import { courseFunctions, type EmittedStep } from './emitCourse.ts';
 import { findFollowers } from './followers.ts';
+import { findHomes } from './findHomes.ts';
 import { fuseResiduals } from './fuse.ts';
+import { layoutsIn } from './homes.ts';
 import { chooseLayouts, roundUp, SLACK_BYTES, type Layout } from './layout.ts';
 import { planCourse, type Course } from './stages.ts';
 import type { Placement, Step } from './step.ts';
+import { heldConstants, outputsOf } from './values.ts';
 
 const PAGE_BYTES = 65_536;
 
@@ -69,15 +72,17 @@ export interface PlanOptions {
 /** Chooses layouts and kernels, places everything and emits the module. */
 export function planNetwork(network: QuantizedGraph, dot: DotStrategy, options: PlanOptions = {}): Plan {
   const graph = fuseResiduals(fuseFloat(joinMoves(withBorders(network)), dot));
-  const layouts = chooseLayouts(graph);
-  const context = { graph, layouts, dot };
+  const contiguous = chooseLayouts(graph);
+  const homes = findHomes(graph, contiguous);
+  const layouts = layoutsIn(homes, contiguous);
+  const context = { graph, layouts, homes, dot };
   const { steps, followers } = findFollowers(graph.operations.map((operation) => planStep(operation, context)));
   const scratchBytes = Math.max(0, ...steps.map((step) => (step.runs === 'wasm' ? step.scratchBytes : 0)));
   const course = planCourse(steps, (step) => movedBytes(step, layouts), options.sharedMicroseconds);
   const scratchStart = controlBytes(course.stages.length);
   const valuesStart = roundUp(scratchStart + scratchBytes + SLACK_BYTES, ALIGNMENT);
   const early = new Map([...followers].map(([maker, { step }]) => [outputsOf(step.operation)[0]!, maker]));
-  const arena = planArena(graph, layouts, { start: valuesStart, early });
+  const arena = planArena(graph, layouts, { start: valuesStart, homes, early });
   const arenaBytes = roundUp(arena.byteLength, PAGE_BYTES);
   const constants = placeConstants(steps);
   const initial = (constants.byteLength + arenaBytes) / PAGE_BYTES;

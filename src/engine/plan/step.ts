@@ -1,12 +1,14 @@
 import type { Operation, QuantizedGraph } from '../../graph/index.ts';
 import type { FunctionBuilder, FunctionReference, Local, ModuleBuilder } from '../../wasm/index.ts';
 import type { DotStrategy } from '../dot.ts';
+import type { Homes } from './homes.ts';
 import type { Layout } from './layout.ts';
 
 /** What a kernel may know when it plans one operation. */
 export interface PlanContext {
   readonly graph: QuantizedGraph;
   readonly layouts: ReadonlyMap<string, Layout>;
+  readonly homes: Homes;
   readonly dot: DotStrategy;
 }
 
@@ -67,6 +69,12 @@ export interface StepParameters {
   /** The units to run are begin ≤ unit < end, at least one. */
   readonly begin: Local;
   readonly end: Local;
+}
+
+/** A step that leaves nothing to do. */
+export function emptyStep(operation: Operation, kernel: string): WasmStep {
+  const step = { runs: 'wasm', operation, kernel, macs: 0, constants: [], scratchBytes: 0, units: 0 } as const;
+  return { ...step, emit: (module) => stepFunction(module, () => undefined) };
 }
 
 /** Runs a follower for the panel that was made. */

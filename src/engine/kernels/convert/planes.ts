@@ -16,10 +16,10 @@ export function planesOf(bytes: Layout, floats: Layout, shape: Shape): Planes {
       ...{ channels: 1, pixels: elementCount(shape) },
       ...{ bytes: { pixel: 1, channel: 1 }, floats: { pixel: 4, channel: 4 } },
     };
-  const { channels, channelStride } = bytes;
+  const { channels, pixelStride } = bytes;
   const pixels = bytes.height * bytes.width;
   return {
-    ...{ channels, pixels, bytes: { pixel: channelStride, channel: 1 } },
+    ...{ channels, pixels, bytes: { pixel: pixelStride, channel: 1 } },
     floats: floats.kind === 'plain' ? { pixel: 4, channel: pixels * 4 } : { pixel: channels * 4, channel: 4 },
   };
 }

@@ -21,12 +21,12 @@ export function rowsOf(bytes: Layout, floats: Layout, shape: Shape): Rows | unde
   const flat = { rows: Math.ceil(count / BLOCK), elements: BLOCK, byteStep: BLOCK };
   if (bytes.kind === 'plain') return floats.kind === 'plain' ? flat : undefined;
   if (bytes.kind !== 'nhwc') return undefined;
-  const { channels, channelStride } = bytes;
+  const { channels, channelStride, pixelStride } = bytes;
   const pixels = bytes.height * bytes.width;
   if (channels > 1 && pixels > 1 && floats.kind === 'plain') return undefined;
   if (channelStride % BLOCK !== 0) return undefined;
-  if (channels === channelStride || pixels === 1) return flat;
-  return { rows: pixels, elements: channels, byteStep: channelStride };
+  if (channels === pixelStride || pixels === 1) return flat;
+  return { rows: pixels, elements: channels, byteStep: pixelStride };
 }
 
 export interface RowPlace {

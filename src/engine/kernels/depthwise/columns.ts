@@ -35,7 +35,7 @@ export const columns: DepthwiseForm = {
   name: 'columns',
   channels: CHANNELS,
   reads: 'input',
-  scratchBytes: ({ input }) => rowsScratchBytes(2) + input.width * input.channelStride + 16,
+  scratchBytes: ({ input }) => rowsScratchBytes(2) + input.width * input.pixelStride + 16,
   terms: (operation) => usesOf(operation).map(({ term }) => term),
   emit: emitColumns,
 };
@@ -79,13 +79,13 @@ function emitColumns(f: FunctionBuilder, depthwise: Depthwise): void {
   f.i32(depthwise.inputZeroPoint).op('i16x8.splat').set(row.padding.words);
   const paddedRow = emitPaddedRow(f, depthwise);
   const starts = f.locals('i', height);
-  const rowBytes = output.width * output.channelStride;
+  const rowBytes = output.width * output.pixelStride;
   f.get(begin).i32(rowBytes).op('i32.mul').get(arena).op('i32.add').set(out);
   f.repeat(y, { start: begin, end, step: 1 }, () => {
     starts.forEach((start, k) => {
       const offset = k * operation.dilations[0] - operation.pads[0];
       f.get(y).i32(operation.strides[0]).op('i32.mul').i32(offset).op('i32.add').tee(row.to);
-      f.i32(input.width * input.channelStride)
+      f.i32(input.width * input.pixelStride)
         .op('i32.mul')
         .get(source)
         .op('i32.add')
@@ -97,7 +97,7 @@ function emitColumns(f: FunctionBuilder, depthwise: Depthwise): void {
       });
       // at the first column that the first pixel reads, which may be padding
       f.get(start)
-        .i32(operation.pads[1] * input.channelStride)
+        .i32(operation.pads[1] * input.pixelStride)
         .op('i32.sub')
         .set(start);
     });
@@ -127,10 +127,10 @@ function emitStretch(
     f.repeat(channel, { start: 0, end: output.channelStride, step: CHANNELS }, () => {
       emitBlock(f, depthwise, row.block, channel);
       starts.forEach((start, k) => {
-        moved(operation.strides[1] * input.channelStride);
+        moved(operation.strides[1] * input.pixelStride);
         f.get(start).op('i32.add').set(row.rows[k]!);
       });
-      moved(output.channelStride);
+      moved(output.pixelStride);
       f.get(out).op('i32.add').set(row.to);
       emitTiles(f, depthwise, row, tiles);
     });
@@ -145,7 +145,7 @@ function emitPaddedRow(f: FunctionBuilder, { input, parameters, scratch, inputZe
     .op('i32.add')
     .tee(row);
   f.i32(inputZeroPoint)
-    .i32(input.width * input.channelStride)
+    .i32(input.width * input.pixelStride)
     .op('memory.fill');
   return row;
 }
@@ -242,11 +242,11 @@ function emitCopies(f: FunctionBuilder, to: readonly Local[], from: readonly Loc
 function emitStep(f: FunctionBuilder, { operation, input, output }: Depthwise, row: Row): void {
   for (const start of row.rows)
     f.get(start)
-      .i32(PIXELS * operation.strides[1] * input.channelStride)
+      .i32(PIXELS * operation.strides[1] * input.pixelStride)
       .op('i32.add')
       .set(start);
   f.get(row.to)
-    .i32(PIXELS * output.channelStride)
+    .i32(PIXELS * output.pixelStride)
     .op('i32.add')
     .set(row.to);
 }
@@ -281,7 +281,7 @@ function emitTile(
     caps: caps && (() => f.get(caps)),
     target: (pixel) => {
       f.get(row.to);
-      return place.address(operation.output) + pixel * output.channelStride;
+      return place.address(operation.output) + pixel * output.pixelStride;
     },
   });
 }

@@ -87,7 +87,7 @@ export class Pairs {
     // half of it is used; a load of eight bytes would cost V8 an instruction more for the address
     this.#f
       .get(this.#source.rows[row]!)
-      .op('v128.load', { offset: column * this.#depthwise.input.channelStride })
+      .op('v128.load', { offset: column * this.#depthwise.input.pixelStride })
       .set(bytes);
     this.#bytes.set(key, bytes);
     return bytes;

@@ -51,7 +51,8 @@ function emitDepthwise(f: FunctionBuilder, depthwise: Depthwise): void {
   const accs = f.locals('v', 4 * pixels);
   const temporaries = f.locals('v', 8);
   const requantizer = emitRequantizer(f, { zeroPoint, clamp: operation.clamp, rounding });
-  const rowBytes = paddedInput(input, operation).width * input.channelStride;
+  const { width, pixelBytes } = paddedInput(input, operation);
+  const rowBytes = width * pixelBytes;
   f.get(parameters.begin)
     .i32(operation.strides[0] * rowBytes)
     .op('i32.mul')
@@ -59,7 +60,7 @@ function emitDepthwise(f: FunctionBuilder, depthwise: Depthwise): void {
     .op('i32.add')
     .set(row);
   f.get(parameters.begin)
-    .i32(output.width * output.channelStride)
+    .i32(output.width * output.pixelStride)
     .op('i32.mul')
     .get(parameters.arena)
     .op('i32.add')
@@ -83,20 +84,20 @@ function emitDepthwise(f: FunctionBuilder, depthwise: Depthwise): void {
       );
       f.repeat(x, { start: 0, end: output.width, step: pixels }, () => {
         emitLastFits(f, x, output.width, pixels);
-        const addressOf = (start: Local, pixelBytes: number, target: Local): void => {
-          f.get(x).i32(pixelBytes).op('i32.mul').get(block).op('i32.add').get(start).op('i32.add').set(target);
+        const addressOf = (start: Local, step: number, target: Local): void => {
+          f.get(x).i32(step).op('i32.mul').get(block).op('i32.add').get(start).op('i32.add').set(target);
         };
-        addressOf(row, operation.strides[1] * input.channelStride, from);
-        addressOf(out, output.channelStride, to);
+        addressOf(row, operation.strides[1] * pixelBytes, from);
+        addressOf(out, output.pixelStride, to);
         accs.forEach((acc, index) => f.get(bias[index % 4]!).set(acc));
-        emitTaps(f, depthwise, { from, weight, accs, temporaries }, rowBytes);
+        emitTaps(f, depthwise, { from, weight, accs, temporaries }, { row: rowBytes, pixel: pixelBytes });
         emitScale(f, accs, multipliers, requantizer);
         emitRows(f, accs, requantizer, {
           scratch: { at: parameters.scratch, offset: depthwise.scratch },
           caps: capsAt === undefined ? undefined : () => f.get(block).op('v128.load', { offset: capsAt }),
           target: (pixel) => {
             f.get(to);
-            return place.address(operation.output) + pixel * output.channelStride;
+            return place.address(operation.output) + pixel * output.pixelStride;
           },
         });
       });
@@ -110,7 +111,7 @@ function emitDepthwise(f: FunctionBuilder, depthwise: Depthwise): void {
       .op('i32.add')
       .set(row);
     f.get(out)
-      .i32(output.width * output.channelStride)
+      .i32(output.width * output.pixelStride)
       .op('i32.add')
       .set(out);
   });
@@ -119,16 +120,16 @@ function emitDepthwise(f: FunctionBuilder, depthwise: Depthwise): void {
 /** acc += both taps of each pair, for one or two pixels. */
 function emitTaps(
   f: FunctionBuilder,
-  { operation, input }: Depthwise,
+  { operation }: Depthwise,
   locals: { from: Local; weight: Local; accs: readonly Local[]; temporaries: readonly Local[] },
-  rowBytes: number,
+  strides: { readonly row: number; readonly pixel: number },
 ): void {
   const [, , kernelH = 1, kernelW = 1] = operation.weights.shape;
   const [dilationH, dilationW] = operation.dilations;
   const weights = locals.temporaries.slice(0, 4);
   const [a, b, low, high] = locals.temporaries.slice(4) as [Local, Local, Local, Local];
   const taps = Array.from({ length: kernelH * kernelW }, (_, tap) => {
-    return Math.floor(tap / kernelW) * dilationH * rowBytes + (tap % kernelW) * dilationW * input.channelStride;
+    return Math.floor(tap / kernelW) * dilationH * strides.row + (tap % kernelW) * dilationW * strides.pixel;
   });
   for (let pair = 0; pair * 2 < taps.length; pair++) {
     weights.forEach((local, lane) =>
@@ -138,7 +139,7 @@ function emitTaps(
         .set(local),
     );
     for (let pixel = 0; pixel * 4 < locals.accs.length; pixel++) {
-      const step = pixel * operation.strides[1] * input.channelStride;
+      const step = pixel * operation.strides[1] * strides.pixel;
       f.get(locals.from)
         .op('v128.load', { offset: taps[pair * 2]! + step })
         .set(a);

@@ -1,6 +1,6 @@
 import { shapesEqual } from '../../../tensor/index.ts';
 import type { QuantizedValue } from '../../../graph/index.ts';
-import { roundUp, type Layout } from '../../plan/layout.ts';
+import { isContiguous, roundUp, type Layout } from '../../plan/layout.ts';
 import { stepFunction, type KernelPlanner } from '../../plan/step.ts';
 import { rowsScratchBytes } from '../requantize.ts';
 import type { Binary } from './arithmetic.ts';
@@ -26,6 +26,7 @@ export const planBinary: KernelPlanner = (operation, context) => {
   const [layoutA, layoutB, layoutY] = layouts;
   if (a?.kind !== 'quantized' || b?.kind !== 'quantized' || y?.kind !== 'quantized') return undefined;
   if (!layoutA || !layoutB || !layoutY) return undefined;
+  if (![layoutA, layoutB, layoutY].every(isContiguous)) return undefined;
   const straight = order(a, b, y, layoutB);
   const pattern = straight ?? order(b, a, y, layoutA);
   if (!pattern || (layoutY.kind === 'nhwc' && layoutY.channelStride % 16 !== 0)) return undefined;

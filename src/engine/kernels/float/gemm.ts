@@ -55,7 +55,15 @@ export const planGemm: FloatPlanner = (operation, context) => {
   const channelStride = depth * 4;
   const units = { count: Math.ceil(rows / pixels), pixels, total: rows, step: pixels * channelStride };
   const image: NhwcLayout = {
-    ...{ kind: 'nhwc', height: 1, width: rows, channels: depth, channelStride, byteLength: rows * channelStride },
+    ...{
+      kind: 'nhwc',
+      height: 1,
+      width: rows,
+      channels: depth,
+      channelStride,
+      pixelStride: channelStride,
+      byteLength: rows * channelStride,
+    },
   };
   const parts: ProductParts = {
     shape: {

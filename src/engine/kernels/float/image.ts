@@ -22,5 +22,6 @@ export function imageOf(name: string, context: PlanContext): FloatImage | undefi
 /** The image as rows of bytes, for what only copies them. */
 export function asBytes({ height, width, channels }: FloatImage): NhwcLayout {
   const channelStride = channels * 4;
-  return { kind: 'nhwc', height, width, channels, channelStride, byteLength: height * width * channelStride };
+  const byteLength = height * width * channelStride;
+  return { kind: 'nhwc', height, width, channels, channelStride, pixelStride: channelStride, byteLength };
 }

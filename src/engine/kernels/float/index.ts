@@ -46,7 +46,7 @@ export const planFloat: KernelPlanner = (operation, context) => {
 
 /** Float layers with the functions that follow them, where their kernels take them. */
 export function fuseFloat(graph: QuantizedGraph, dot: DotStrategy): QuantizedGraph {
-  const context = { graph, layouts: chooseLayouts(graph), dot };
+  const context = { graph, layouts: chooseLayouts(graph), homes: new Map(), dot };
   return fuseActivations(graph, (layer) =>
     [convOf, convTransposeOf, gemmOf].some((layerOf) => layerOf(layer, context) !== undefined),
   );

@@ -146,7 +146,8 @@ function emitPack(f: FunctionBuilder, product: Product, locals: Locals): void {
 /** from = first byte of the window of the block's first pixel; what is returned moves it on by a pixel. */
 function emitWindowWalk(f: FunctionBuilder, product: Product, { block, source }: Locals, from: Local): () => void {
   const { geometry, input, width } = product;
-  const columnStep = geometry.strides[1] * input.channelStride;
+  const { width: paddedWidth, pixelBytes } = paddedInput(input, geometry);
+  const columnStep = geometry.strides[1] * pixelBytes;
   const step = (): void => {
     f.get(from).i32(columnStep).op('i32.add').set(from);
   };
@@ -154,7 +155,7 @@ function emitWindowWalk(f: FunctionBuilder, product: Product, { block, source }:
     f.get(block).i32(columnStep).op('i32.mul').get(source).op('i32.add').set(from);
     return step;
   }
-  const rowStep = geometry.strides[0] * paddedInput(input, geometry).width * input.channelStride;
+  const rowStep = geometry.strides[0] * paddedWidth * pixelBytes;
   const [x, row] = f.locals('i', 2) as [Local, Local];
   f.get(block).i32(width).op('i32.div_u').tee(x).i32(rowStep).op('i32.mul').get(source).op('i32.add').set(row);
   f.get(block).get(x).i32(width).op('i32.mul').op('i32.sub').tee(x);

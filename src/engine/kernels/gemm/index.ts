@@ -107,7 +107,7 @@ function planProduct(
   if (!result) return undefined;
   const padded = paddedInput(input, geometry);
   const slices = 'group' in operation ? slicesOf(operation.group, weights.bias.length) : 1;
-  const { channelStride: pixelBytes } = input;
+  const { pixelBytes } = padded;
   const channels = input.channels / slices;
   const image = { rowBytes: padded.width * pixelBytes, pixelBytes, channels };
   const runs = windowRuns(geometry, image);
@@ -121,7 +121,8 @@ function planProduct(
   const rows = chooseRows(pixels, dot);
   const inPlace = isPointwise(geometry) && dot.operandBytes === 1 && !dot.flipsSign;
   const rowBytes = inPlace ? pixelBytes : depth * dot.operandBytes;
-  const blockPixels = choosePixels(pixels, rows, rowBytes + result.outputStride);
+  const touched = (inPlace ? input.channelStride : rowBytes) + result.panels * CHANNEL_BLOCK;
+  const blockPixels = choosePixels(pixels, rows, touched);
   const product: Product = {
     dot,
     order,
@@ -194,7 +195,7 @@ function resultOf(to: QuantizedValue | FloatValue, layout: Layout | undefined, c
     return { height: 1, width: 1, outputStride: 0, panels, bytes: undefined };
   }
   if (layout?.kind !== 'nhwc') return undefined;
-  const { height, width, channelStride } = layout;
+  const { height, width, channelStride, pixelStride } = layout;
   const bytes = { zeroPoint: to.zeroPoint, clamp };
-  return { height, width, outputStride: channelStride, panels: channelStride / CHANNEL_BLOCK, bytes };
+  return { height, width, outputStride: pixelStride, panels: channelStride / CHANNEL_BLOCK, bytes };
 }

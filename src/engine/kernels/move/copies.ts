@@ -1,4 +1,4 @@
-import { ANY, PAD, type Sources } from './elements.ts';
+import { ANY, KEPT, PAD, type Sources } from './elements.ts';
 
 /** One loop of a nest: how often, and by how many bytes source and target advance. */
 export interface Loop {
@@ -116,7 +116,7 @@ function foldRuns({ operands, offsets, elementBytes }: Sources): Copy[] {
   const folders = new Map<number, Folder>();
   for (let slot = 0; slot < operands.length;) {
     const operand = operands[slot]!;
-    if (operand === ANY) {
+    if (operand === ANY || operand === KEPT) {
       slot++;
       continue;
     }

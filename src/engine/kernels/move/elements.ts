@@ -2,7 +2,8 @@ import { invariant, present } from '../../../base/index.ts';
 import type { FloatOperation, ConcatOperation, LayoutOperation, Node } from '../../../graph/index.ts';
 import { runNode } from '../../../reference/index.ts';
 import { bytesPerElement, elementCount, tensor, type Tensor } from '../../../tensor/index.ts';
-import { physicalOffsets, type Layout } from '../../plan/layout.ts';
+import { outermost } from '../../plan/homes.ts';
+import { isContiguous, physicalOffsets, type Layout } from '../../plan/layout.ts';
 import type { PlanContext } from '../../plan/step.ts';
 
 /** An element's place that nothing lies in: padding of the layout, where any byte will do. */
@@ -11,9 +12,12 @@ export const ANY = -1;
 /** An element that a Pad node adds. */
 export const PAD = -2;
 
+/** An element that lies at its place already, or a place that is another value's. */
+export const KEPT = -3;
+
 /** Where each element of an output comes from, in the order of its memory: input `operand`, element `offset` of its memory. */
 export interface Sources {
-  /** Also ANY or PAD. */
+  /** Also ANY, PAD or KEPT. */
   readonly operands: Int32Array;
   readonly offsets: Int32Array;
   readonly elementBytes: number;
@@ -49,7 +53,7 @@ function nodeOf(operation: MoveOperation): Node {
 export function sourcesOf(
   operation: MoveOperation,
   { name, index }: { readonly name: string; readonly index: number },
-  { graph, layouts }: PlanContext,
+  { graph, layouts, homes }: Pick<PlanContext, 'graph' | 'layouts' | 'homes'>,
 ): Sources | undefined {
   const shapeOf = (input: string) => present(graph.values.get(input) ?? graph.constants.get(input), input).shape;
   const inputs = movedInputs(operation);
@@ -82,7 +86,13 @@ export function sourcesOf(
   const places = inputs.map((input, at) => physicalOffsets(layoutOf(input, { graph, layouts }), counts[at]!));
   const target = physicalOffsets(layout, elements.data.length);
   const slots = layout.byteLength / elementBytes;
-  const sources = { operands: new Int32Array(slots).fill(ANY), offsets: new Int32Array(slots), elementBytes };
+  const sources = { operands: placesOf(layout, slots), offsets: new Int32Array(slots), elementBytes };
+  const own = outermost(homes, name);
+  /** How far elements of an input lie from their places in bytes of one pixel; undefined where they are of another value. */
+  const distances = inputs.map((input) => {
+    const { host, channel } = outermost(homes, input);
+    return host === own.host ? channel - own.channel : undefined;
+  });
   for (let at = 0; at < target.length; at++) {
     const element = elements.data[at]!;
     const slot = target[at]!;
@@ -92,8 +102,20 @@ export function sourcesOf(
     }
     let operand = starts.length - 1;
     while (starts[operand]! > element) operand--;
-    sources.operands[slot] = operand;
-    sources.offsets[slot] = places[operand]![element - starts[operand]!]!;
+    const offset = places[operand]![element - starts[operand]!]!;
+    const distance = distances[operand];
+    sources.operands[slot] = distance !== undefined && offset + distance === slot ? KEPT : operand;
+    sources.offsets[slot] = offset;
   }
   return sources;
+}
+
+/** ANY for what a kernel may write, KEPT between pixels that lie apart. */
+function placesOf(layout: Layout, slots: number): Int32Array {
+  const places = new Int32Array(slots).fill(ANY);
+  if (layout.kind !== 'nhwc' || isContiguous(layout)) return places;
+  const { channelStride, pixelStride } = layout;
+  for (let pixel = 0; pixel < slots; pixel += pixelStride)
+    places.fill(KEPT, pixel + channelStride, pixel + pixelStride);
+  return places;
 }

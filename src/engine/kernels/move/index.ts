@@ -1,9 +1,17 @@
 import { present } from '../../../base/index.ts';
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
-import { stepFunction, type KernelPlanner, type Placement, type PlanContext, type WasmStep } from '../../plan/step.ts';
+import {
+  emptyStep,
+  stepFunction,
+  type KernelPlanner,
+  type Placement,
+  type PlanContext,
+  type WasmStep,
+} from '../../plan/step.ts';
+import { isContiguous } from '../../plan/layout.ts';
 import { bytesOf } from '../requantize.ts';
 import { foldCopies, type Copy } from './copies.ts';
-import { movedInputs, PAD, sourcesOf, type MoveOperation, type Sources } from './elements.ts';
+import { ANY, KEPT, movedInputs, PAD, sourcesOf, type MoveOperation, type Sources } from './elements.ts';
 import { emitCopy, type Source } from './emitCopies.ts';
 import { isMove } from './operators.ts';
 import { emitPixelShuffle, pixelShuffle } from './shuffle.ts';
@@ -34,11 +42,14 @@ export const planMove: KernelPlanner = (operation, context) => {
     const index = move.kind === 'layout' ? move.outputIndex : at;
     const sources = sourcesOf(move, { name, index }, context);
     if (!sources) return undefined;
-    const shuffle = outputs.length === 1 ? shuffleOf(move, inputs, sources, context) : undefined;
+    const keeps = sources.operands.includes(KEPT);
+    if (keeps && sources.operands.every((operand) => operand === KEPT || operand === ANY))
+      return emptyStep(operation, 'move.inPlace');
+    const shuffle = outputs.length === 1 && !keeps ? shuffleOf(move, inputs, sources, context) : undefined;
     if (shuffle) return shuffle;
     const copies = foldCopies(sources);
     if (copies.length <= MOST_NESTS) moved.push({ output: name, copies });
-    else if (outputs.length === 1) return tableStep(move, inputs, sources, context);
+    else if (outputs.length === 1 && !keeps) return tableStep(move, inputs, sources, context);
     else return undefined;
   }
   return copyStep(move, inputs, moved, context);
@@ -52,10 +63,11 @@ function shuffleOf(
   { graph, layouts }: PlanContext,
 ): WasmStep | undefined {
   const images = [operation.output, ...inputs].map((name) => layouts.get(name));
-  const steps = images.flatMap((layout) => (layout?.kind === 'nhwc' ? [layout.channelStride] : []));
+  const steps = images.flatMap((layout) => (layout?.kind === 'nhwc' ? [layout.pixelStride] : []));
   const pixels = images.map((layout) => (layout?.kind === 'nhwc' ? layout.height * layout.width : 0));
   if (steps.length !== images.length || pixels.some((count) => count !== pixels[0])) return undefined;
   if (inputs.some((name) => graph.values.get(name)?.kind !== 'quantized')) return undefined;
+  if (images[0] && !isContiguous(images[0])) return undefined;
   const [output = 0, ...inputSteps] = steps;
   const shuffle = pixelShuffle(sources, { output, inputs: inputSteps });
   if (!shuffle) return undefined;

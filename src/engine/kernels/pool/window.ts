@@ -10,6 +10,8 @@ export interface Pool {
   readonly outputHeight: number;
   readonly outputWidth: number;
   readonly channelStride: number;
+  /** Bytes from one output pixel to the next. */
+  readonly outputStride: number;
   readonly kernel: readonly [number, number];
   readonly strides: readonly [number, number];
   readonly dilations: readonly [number, number];
@@ -29,7 +31,8 @@ export function poolOf(operation: MaxPoolOperation | AveragePoolOperation, conte
   const outputHeight = size(input.height, 0);
   const outputWidth = size(input.width, 1);
   if (outputHeight * outputWidth !== output.height * output.width) return undefined;
-  return { input, outputHeight, outputWidth, channelStride: input.channelStride, kernel, strides, dilations, pads };
+  const { channelStride, pixelStride: outputStride } = output;
+  return { input, outputHeight, outputWidth, channelStride, outputStride, kernel, strides, dilations, pads };
 }
 
 /** Taps inside the input under every output pixel's window. */
@@ -83,14 +86,15 @@ export function emitWindows(
   body: (locals: WindowLocals) => void,
 ): void {
   const { arena, scratch, begin, end } = parameters;
-  const { outputWidth, channelStride, strides } = pool;
+  const { outputWidth, outputStride, channelStride, strides } = pool;
   const source = emitPaddedInput(f, pool.input, pool, {
     arena,
     source: place.address(operation.input),
     scratch,
     fill,
   });
-  const rowBytes = paddedInput(pool.input, pool).width * channelStride;
+  const { width, pixelBytes } = paddedInput(pool.input, pool);
+  const rowBytes = width * pixelBytes;
   const [unit, block, y, x, from, to, pixel] = f.locals('i', 7) as [Local, Local, Local, Local, Local, Local, Local];
   const offsets = f.locals('i', 3) as [Local, Local, Local];
   const blocks = channelStride / CHANNEL_BLOCK;
@@ -102,16 +106,16 @@ export function emitWindows(
     f.i32(blocks).op('i32.mul').op('i32.sub').i32(CHANNEL_BLOCK).op('i32.mul').set(block);
     rowOf(strides[0] * rowBytes);
     f.get(source).op('i32.add').set(from);
-    rowOf(outputWidth * channelStride);
+    rowOf(outputWidth * outputStride);
     f.get(arena).op('i32.add').i32(place.address(operation.output)).op('i32.add').set(to);
     f.get(y).i32(outputWidth).op('i32.mul').set(pixel);
     f.repeat(x, { start: 0, end: outputWidth, step: 1 }, () => {
       body({ from, to, pixel, offsets });
       f.get(from)
-        .i32(strides[1] * channelStride)
+        .i32(strides[1] * pixelBytes)
         .op('i32.add')
         .set(from);
-      f.get(to).i32(channelStride).op('i32.add').set(to);
+      f.get(to).i32(outputStride).op('i32.add').set(to);
       f.get(pixel).i32(1).op('i32.add').set(pixel);
     });
   });
@@ -138,8 +142,9 @@ export function emitTaps(
   { tap, beforeLoop, afterRow }: Taps,
 ): void {
   const [kernelH, kernelW] = pool.kernel;
-  const rowStep = pool.dilations[0] * paddedInput(pool.input, pool).width * pool.channelStride;
-  const columnStep = pool.dilations[1] * pool.channelStride;
+  const { width, pixelBytes } = paddedInput(pool.input, pool);
+  const rowStep = pool.dilations[0] * width * pixelBytes;
+  const columnStep = pool.dilations[1] * pixelBytes;
   if (kernelH * kernelW <= UNROLLED_TAPS) {
     for (let y = 0; y < kernelH; y++)
       for (let x = 0; x < kernelW; x++) tap({ at: from, offset: y * rowStep + x * columnStep }, y + x === 0);

@@ -1,5 +1,5 @@
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
-import { roundUp } from '../../plan/layout.ts';
+import { isContiguous, roundUp, type Layout } from '../../plan/layout.ts';
 import { stepFunction, type KernelPlanner, type Placement } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
 import type { LookUp } from './lookUp.ts';
@@ -31,14 +31,13 @@ function formOf(table: Uint8Array, usesRelaxed: boolean): Form {
  */
 export const planTable: KernelPlanner = (operation, context) => {
   if (operation.kind !== 'table') return undefined;
-  const input = context.layouts.get(operation.input);
-  const output = context.layouts.get(operation.output);
-  if (!input || !output || input.byteLength !== output.byteLength) return undefined;
-  const length = roundUp(output.byteLength, VECTOR_BYTES);
+  const runs = runsOf(context.layouts.get(operation.input), context.layouts.get(operation.output));
+  if (!runs) return undefined;
   const form = formOf(operation.table, context.dot.relaxed);
   const mixedBytes = (form.vectors + 1) * VECTOR_BYTES;
-  const mixes = form.vectors > 1 && length >= mixedBytes;
+  const mixes = form.vectors > 1 && runs.bytes >= mixedBytes;
   const unitBytes = mixes ? mixedBytes : VECTOR_BYTES;
+  const units = Math.ceil(runs.bytes / unitBytes);
   return {
     runs: 'wasm',
     operation,
@@ -46,26 +45,63 @@ export const planTable: KernelPlanner = (operation, context) => {
     macs: 0,
     constants: [operation.table, ...(form.parabolas ? [form.parabolas.coefficients] : [])],
     scratchBytes: 0,
-    units: Math.ceil(length / unitBytes),
+    units: runs.count === 1 ? units : runs.count,
     emit: (module, place) =>
       stepFunction(module, (f, { arena, begin, end }) => {
-        const [unit, at] = f.locals('i', 2) as [Local, Local];
-        const bytes: Bytes = { at, from: place.address(operation.input), to: place.address(operation.output) };
-        const emitUnit = emitBytes(f, { form, table: operation.table, bytes, place, mixes });
-        f.repeat(unit, { start: begin, end, step: 1 }, () => {
-          f.get(unit).i32(unitBytes).op('i32.mul').set(at);
-          emitLastFits(f, at, length, unitBytes);
-          f.get(at).get(arena).op('i32.add').set(at);
-          emitUnit();
+        const [run, unit, at, source] = f.locals('i', 4) as [Local, Local, Local, Local];
+        const target = runs.count === 1 ? source : f.local('i');
+        const [from, to] = [place.address(operation.input), place.address(operation.output)];
+        const emitUnit = emitBytes(f, {
+          form,
+          table: operation.table,
+          bytes: { source, from, target, to },
+          place,
+          mixes,
         });
+        /** Of one run, which begins at a multiple of its steps. */
+        const emitUnits = (range: { readonly start: Local | 0; readonly end: Local | number }): void => {
+          f.repeat(unit, { ...range, step: 1 }, () => {
+            f.get(unit).i32(unitBytes).op('i32.mul').set(at);
+            emitLastFits(f, at, runs.bytes, unitBytes);
+            f.get(at).get(arena).op('i32.add').set(source);
+            if (runs.count > 1) {
+              f.get(run).i32(runs.to).op('i32.mul').get(source).op('i32.add').set(target);
+              f.get(run).i32(runs.from).op('i32.mul').get(source).op('i32.add').set(source);
+            }
+            emitUnit();
+          });
+        };
+        if (runs.count === 1) emitUnits({ start: begin, end });
+        else f.repeat(run, { start: begin, end, step: 1 }, () => emitUnits({ start: 0, end: units }));
       }),
   };
 };
 
-/** Address of a unit in the arena, offsets of input and output from it. */
-interface Bytes {
-  readonly at: Local;
+/** Bytes without a gap: all of a value, or each pixel's channels. */
+interface Runs {
+  readonly count: number;
+  readonly bytes: number;
+  /** From one run to the next. */
   readonly from: number;
+  readonly to: number;
+}
+
+function runsOf(input: Layout | undefined, output: Layout | undefined): Runs | undefined {
+  if (!input || !output) return undefined;
+  if (isContiguous(input) && isContiguous(output)) {
+    const bytes = roundUp(output.byteLength, VECTOR_BYTES);
+    return input.byteLength === output.byteLength ? { count: 1, bytes, from: 0, to: 0 } : undefined;
+  }
+  if (input.kind !== 'nhwc' || output.kind !== 'nhwc' || input.channelStride !== output.channelStride) return undefined;
+  const { height, width, channelStride: bytes } = output;
+  return { count: height * width, bytes, from: input.pixelStride, to: output.pixelStride };
+}
+
+/** A unit's address in the arena, as counted from the first byte of the input and of the output, and where these are. */
+interface Bytes {
+  readonly source: Local;
+  readonly from: number;
+  readonly target: Local;
   readonly to: number;
 }
 
@@ -79,7 +115,7 @@ interface Unit {
 
 /** Prepares a unit's constants; what is returned emits the unit. */
 function emitBytes(f: FunctionBuilder, { form, table, bytes, place, mixes }: Unit): () => void {
-  const { at, from, to } = bytes;
+  const { source, from, target, to } = bytes;
   const [tableAt = 0, coefficientsAt = 0] = place.constants;
   const vectors = mixes ? form.vectors : 1;
   const [index, found] = f.locals('v', 2) as [Local, Local];
@@ -88,8 +124,8 @@ function emitBytes(f: FunctionBuilder, { form, table, bytes, place, mixes }: Uni
   let [lookUps, done] = [0, 0];
   const single = (): void => {
     const offset = vectors * VECTOR_BYTES + done++;
-    f.get(at)
-      .get(at)
+    f.get(target)
+      .get(source)
       .op('i32.load8_u', { offset: from + offset })
       .op('i32.load8_u', { offset: tableAt })
       .op('i32.store8', { offset: to + offset });
@@ -114,12 +150,12 @@ function emitBytes(f: FunctionBuilder, { form, table, bytes, place, mixes }: Uni
       : emitSwizzle(f, lookUp);
   return () => {
     for (let offset = 0; offset < vectors * VECTOR_BYTES; offset += VECTOR_BYTES) {
-      f.get(at)
+      f.get(source)
         .op('v128.load', { offset: from + offset })
         .set(index);
       emitLookUp();
       f.set(found);
-      f.get(at)
+      f.get(target)
         .get(found)
         .op('v128.store', { offset: to + offset });
     }

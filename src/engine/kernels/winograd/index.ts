@@ -54,7 +54,7 @@ export const planWinograd: KernelPlanner = (operation, context) => {
     pads,
     output: {
       outputName: operation.output,
-      outputStride: layout.channelStride,
+      outputStride: layout.pixelStride,
       residual,
       rounding: roundingOf(weights, from.zeroPoint),
     },

@@ -1,7 +1,7 @@
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
 import { CHANNEL_BLOCK } from '../../plan/layout.ts';
 import { scratchOf, stridesOf, type FastConv } from './fast.ts';
-import { emitOrigin, paddedRowBytes } from './tiles.ts';
+import { emitOrigin, paddedStrides } from './tiles.ts';
 
 /** Bytes of 16 channels as int16: two vectors. */
 const CELL = CHANNEL_BLOCK * 2;
@@ -23,14 +23,14 @@ export function emitInputs(
   const { half, inputs } = scratchOf(conv);
   const strides = stridesOf(conv);
   const depth = input.channelStride;
-  const rowBytes = paddedRowBytes(conv);
+  const { pixel, row: rowBytes } = paddedStrides(conv);
   const [tile, y, x, from, to, channel] = f.locals('i', 6) as [Local, Local, Local, Local, Local, Local];
   const [line, source, target] = f.locals('i', 3) as [Local, Local, Local];
   f.get(scratch).i32(inputs).op('i32.add').set(to);
   f.repeat(tile, { start: 0, end: blockTiles, step: 1 }, () => {
     f.get(tile).get(block).op('i32.add').set(y);
     emitOrigin(f, conv, y, { y, x });
-    f.get(y).i32(rowBytes).op('i32.mul').get(x).i32(depth).op('i32.mul').op('i32.add');
+    f.get(y).i32(rowBytes).op('i32.mul').get(x).i32(pixel).op('i32.mul').op('i32.add');
     f.get(padded).op('i32.add').set(from);
     f.repeat(channel, { start: 0, end: depth, step: CHANNEL_BLOCK }, () => {
       f.get(from).set(source);
@@ -41,7 +41,7 @@ export function emitInputs(
           target,
           offset: (i) => half + i * points * CELL,
         });
-        f.get(source).i32(depth).op('i32.add').set(source);
+        f.get(source).i32(pixel).op('i32.add').set(source);
         f.get(target).i32(CELL).op('i32.add').set(target);
       });
       f.get(scratch).set(source);

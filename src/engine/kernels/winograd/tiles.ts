@@ -14,6 +14,8 @@ export function emitOrigin(f: FunctionBuilder, conv: FastConv, tile: Local, orig
   emitLastFits(f, x, width, form.outputs);
 }
 
-/** Bytes of a row of the padded input. */
-export const paddedRowBytes = (conv: FastConv): number =>
-  paddedInput(conv.input, conv).width * conv.input.channelStride;
+/** Bytes from one pixel and one row of the padded input to the next. */
+export function paddedStrides(conv: FastConv): { readonly pixel: number; readonly row: number } {
+  const { width, pixelBytes } = paddedInput(conv.input, conv);
+  return { pixel: pixelBytes, row: width * pixelBytes };
+}
