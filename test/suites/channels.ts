@@ -34,7 +34,7 @@ export interface ChannelSizes {
 }
 
 /** Values of one image size and one scale, among which channels are joined and split at will. */
-class ChannelBuilder {
+export class ChannelBuilder {
   readonly operations: Operation[] = [];
   readonly values: Record<string, QuantizedValue> = {};
   readonly constants: Record<string, Tensor> = {};
@@ -47,8 +47,8 @@ class ChannelBuilder {
     this.#size = size;
   }
 
-  value(name: string, channels: number): string {
-    this.values[name] = quantized([1, channels, ...this.#size], 100);
+  value(name: string, channels: number, size = this.#size): string {
+    this.values[name] = quantized([1, channels, ...size], 100);
     return name;
   }
 
@@ -113,12 +113,12 @@ class ChannelBuilder {
       }
       case 'slice': {
         const first = integerOf(this.random, 0, from - 1);
-        return [this.#slice(name, input, Math.min(first, from - 1), Math.min(first + channels, from))];
+        return [this.slice(name, input, Math.min(first, from - 1), Math.min(first + channels, from))];
       }
       case 'split': {
         const half = Math.ceil(from / 2 / 16) * 16;
         if (half >= from) return [];
-        return [this.#slice(`${name}a`, input, 0, half), this.#slice(`${name}b`, input, half, from)];
+        return [this.slice(`${name}a`, input, 0, half), this.slice(`${name}b`, input, half, from)];
       }
       case 'concat': {
         const all = inputs.reduce((sum, each) => sum + this.channelsOf(each), 0);
@@ -128,7 +128,7 @@ class ChannelBuilder {
     }
   }
 
-  #slice(name: string, input: string, start: number, end: number): string {
+  slice(name: string, input: string, start: number, end: number): string {
     const inputs = [input, ...(['starts', 'ends', 'axes'] as const).map((part) => `${name}/${part}`)];
     [start, end, 1].forEach((number, at) => (this.constants[inputs[at + 1]!] = int64([number])));
     const node: Node = { name, opType: 'Slice', domain: '', inputs, outputs: [`${name}/y`], attributes: new Map() };
@@ -138,6 +138,13 @@ class ChannelBuilder {
 }
 
 const MOST_CHANNELS = 240;
+
+/** The network as far as it is built, with some of its values as outputs. */
+export function problemOfChannels(net: ChannelBuilder, outputs: readonly string[], sizes?: unknown): Problem {
+  const { operations, values, constants, kernels, random } = net;
+  const graph = graphOf(operations, values, { inputs: ['x'], outputs }, constants);
+  return problemOf({ graph, kernels, random, batch: 1, sizes });
+}
 
 export function channelProblem({ size, channels, steps, isOutput, seed }: ChannelSizes): Problem {
   const random = seededRandom(seed);
@@ -155,11 +162,7 @@ export function channelProblem({ size, channels, steps, isOutput, seed }: Channe
   const ends = made.filter((name) => name !== 'x' && (!read.has(name) || (isOutput && random() < 0.2)));
   if (ends.length === 0)
     return channelProblem({ size, channels, steps: [{ make: 'conv', of: [0], channels }], isOutput, seed });
-  return problemOf({
-    graph: graphOf(net.operations, net.values, { inputs: ['x'], outputs: ends }, net.constants),
-    kernels: net.kernels,
-    ...{ random, batch: 1, sizes: { size, channels, steps, isOutput, seed } },
-  });
+  return problemOfChannels(net, ends, { size, channels, steps, isOutput, seed });
 }
 
 const widths = fc.oneof(

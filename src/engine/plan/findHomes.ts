@@ -1,7 +1,6 @@
 import type { ConcatOperation, Operation, QuantizedGraph } from '../../graph/index.ts';
 import { inputsOf } from '../../reference/index.ts';
 import { firstChannelOf } from '../kernels/move/channels.ts';
-import { isResidual } from './fuse.ts';
 import { outermost, type Home, type Homes } from './homes.ts';
 import { CHANNEL_BLOCK, type Layout, type NhwcLayout } from './layout.ts';
 import { heldConstants } from './values.ts';
@@ -18,8 +17,7 @@ export function findHomes(graph: QuantizedGraph, layouts: ReadonlyMap<string, La
   const readers = new Map<string, Operation[]>();
   for (const operation of graph.operations)
     for (const name of inputsOf(operation)) readers.set(name, [...(readers.get(name) ?? []), operation]);
-  const isReadApart = (name: string): boolean =>
-    !fixed.has(name) && (readers.get(name) ?? []).every((operation) => readsApart(operation, name));
+  const isReadApart = (name: string): boolean => !fixed.has(name) && (readers.get(name) ?? []).every(readsApart);
   for (const operation of graph.operations) {
     if (operation.kind === 'layout' && imageOf(layouts, operation.input) && imageOf(layouts, operation.output)) {
       const channel = isReadApart(operation.output) ? firstChannelOf(operation, { graph, layouts }) : undefined;
@@ -97,12 +95,11 @@ function isAlone(
 /** Whether every kernel that may run the operation writes pixels that lie apart. */
 function writesApart(operation: Operation): boolean {
   switch (operation.kind) {
-    case 'conv':
-      return !isResidual(operation);
     case 'layout':
       return operation.node.opType !== 'Pad';
-    case 'concat':
+    case 'conv':
     case 'convTranspose':
+    case 'concat':
     case 'maxPool':
     case 'averagePool':
     case 'table':
@@ -113,7 +110,5 @@ function writesApart(operation: Operation): boolean {
 }
 
 /** Whether every kernel that may run the operation reads an operand whose pixels lie apart. */
-function readsApart(operation: Operation, name: string): boolean {
-  if (operation.kind === 'conv') return !isResidual(operation) || operation.residual.other !== name;
-  return operation.kind === 'dequantize' || writesApart(operation);
-}
+const readsApart = (operation: Operation): boolean =>
+  operation.kind === 'dequantize' || 'fusedInto' in operation || writesApart(operation);

@@ -6,7 +6,7 @@ import { pixelInputOf, type PixelInput } from './pixelInput.ts';
 /** Channels are stored in multiples of this, so that every store of a kernel is a whole vector. */
 export const CHANNEL_BLOCK = 16;
 
-/** Bytes a kernel may read or write beyond the end of a value. */
+/** Bytes a kernel may read beyond the end of a value, and write where it is contiguous. */
 export const SLACK_BYTES = 64;
 
 /**

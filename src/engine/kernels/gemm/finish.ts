@@ -6,13 +6,13 @@ import { emitRequantizer, emitRounding, emitRows, emitScale, type Requantizer } 
 import { LANES, placesOf, scratchOf, type Locals, type Product } from './product.ts';
 
 /** What a tile of sums is written to. */
-export type Output = Pick<Product, 'outputName' | 'outputStride' | 'residual' | 'rounding'>;
+export type Output = Pick<Product, 'outputName' | 'outputStride' | 'residual' | 'otherStride' | 'rounding'>;
 
 /** From a tile of sums to bytes. */
 export interface Finish {
   readonly requantizer: Requantizer;
-  /** Makes rounded results of the sums; `at` is the address of the tile's first row in every value of the output's layout. */
-  readonly round: (at: Local) => void;
+  /** Makes rounded results of the sums; `other` is that of a `Tile`. */
+  readonly round: (other: Local) => void;
 }
 
 /** Prepares constants once in a function. */
@@ -32,7 +32,7 @@ export function emitFinish(
 /** r = clamp(nearestEven(f32(acc) · multiplier), qmin − z, qmax − z), the result less its zero point; then the sum of f32(r) and the other operand. */
 function emitResidual(
   f: FunctionBuilder,
-  { outputStride }: Output,
+  { otherStride }: Output,
   residual: Binary,
   { zeroPoint, clamp }: NonNullable<Product['bytes']>,
   place: Placement,
@@ -47,10 +47,10 @@ function emitResidual(
   f.i32(clamp.qmax - zeroPoint)
     .op('i32x4.splat')
     .set(greatest);
-  const other = place.address(residual.small.name);
+  const addend = place.address(residual.small.name);
   return {
     requantizer: arithmetic.requantizer,
-    round: (at) => {
+    round: (other) => {
       emitScale(f, accs, multipliers, { ...arithmetic.requantizer, round });
       for (const acc of accs) {
         f.get(acc).get(least).op('i32x4.max_s').get(greatest).op('i32x4.min_s');
@@ -58,7 +58,7 @@ function emitResidual(
       }
       for (let row = 0; row * LANES < accs.length; row++) {
         const results = arithmetic.scale(accs.slice(row * LANES, (row + 1) * LANES));
-        arithmetic.combine(results, arithmetic.small(at, other + row * outputStride));
+        arithmetic.combine(results, arithmetic.small(other, addend + row * otherStride));
       }
     },
   };
@@ -72,16 +72,23 @@ export function emitStore(
   locals: Locals,
   finish: Finish,
 ): void {
+  const { outputStride, otherStride } = product;
   const target = locals.row;
-  f.get(locals.block).get(locals.tile).op('i32.add').i32(product.outputStride).op('i32.mul');
-  f.get(locals.panel).i32(CHANNEL_BLOCK).op('i32.mul').op('i32.add').get(locals.arena).op('i32.add').set(target);
-  emitTile(f, product, place, { ...locals, target, narrow: scratchOf(product).tile }, finish);
+  const other = otherStride === outputStride ? target : f.local('i');
+  const address = (stride: number, at: Local): void => {
+    f.get(locals.block).get(locals.tile).op('i32.add').i32(stride).op('i32.mul');
+    f.get(locals.panel).i32(CHANNEL_BLOCK).op('i32.mul').op('i32.add').get(locals.arena).op('i32.add').set(at);
+  };
+  address(outputStride, target);
+  if (other !== target) address(otherStride, other);
+  emitTile(f, product, place, { ...locals, target, other, narrow: scratchOf(product).tile }, finish);
 }
 
 /** The sums of `rows` neighbouring pixels and the 16 channels of a panel. */
 export interface Tile extends Pick<Locals, 'accs' | 'multipliers' | 'channel' | 'panel' | 'scratch'> {
-  /** Address of the first pixel's panel, in every value of the output's layout. */
+  /** Address of the first pixel's panel: in every value of the output's layout, and of that of a sum's other operand. */
   readonly target: Local;
+  readonly other: Local;
   /** Offset in scratch of `rowsScratchBytes`. */
   readonly narrow: number;
 }
@@ -90,7 +97,7 @@ export function emitTile(
   f: FunctionBuilder,
   output: Output,
   place: Placement,
-  { accs, multipliers, channel, panel, scratch, target, narrow }: Tile,
+  { accs, multipliers, channel, panel, scratch, target, other, narrow }: Tile,
   { requantizer, round }: Finish,
 ): void {
   const [, , multipliersAt] = placesOf(place);
@@ -100,7 +107,7 @@ export function emitTile(
       .set(multipliers[lane]!);
   }
   const capsAt = place.constants[3];
-  round(target);
+  round(other);
   emitRows(f, accs, requantizer, {
     scratch: { at: scratch, offset: narrow },
     target: (row) => {

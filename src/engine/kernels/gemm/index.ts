@@ -14,7 +14,7 @@ import { bytesOf, capsOf, roundingOf } from '../requantize.ts';
 import { emitProduct } from './emit.ts';
 import { packWeights, type WeightAt } from './pack.ts';
 import { blocksOf, chooseRows, scratchOf, unitsOf, type Product, type Widening } from './product.ts';
-import { residualOf } from './residual.ts';
+import { otherStrideOf, residualOf } from './residual.ts';
 import { isPointwise, windowRuns, type Geometry } from './window.ts';
 
 /** Packed rows and results of a block stay below this: half of a usual second cache, in which every panel finds them. */
@@ -135,6 +135,7 @@ function planProduct(
     outputStride,
     bytes: result.bytes,
     residual,
+    otherStride: isResidual(operation) ? otherStrideOf(operation.residual, context) : outputStride,
     rounding: roundingOf(weights, from.zeroPoint),
     runs,
     depth,

@@ -24,6 +24,8 @@ export interface Product {
   readonly bytes: { readonly zeroPoint: number; readonly clamp: Clamp } | undefined;
   /** A sum that is written instead of the results, its large operand; `magic` rounds them. */
   readonly residual: Binary | undefined;
+  /** From one pixel of the sum's other operand to the next. */
+  readonly otherStride: number;
   readonly rounding: Rounding;
   readonly runs: readonly Run[];
   /** Values of K in a packed row: the sum of the runs. */

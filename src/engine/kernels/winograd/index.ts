@@ -5,7 +5,7 @@ import { CHANNEL_BLOCK, roundUp } from '../../plan/layout.ts';
 import type { KernelPlanner } from '../../plan/step.ts';
 import { weightBytesOf } from '../gemm/pack.ts';
 import { chooseRows } from '../gemm/product.ts';
-import { residualOf } from '../gemm/residual.ts';
+import { otherStrideOf, residualOf } from '../gemm/residual.ts';
 import { paddedInput } from '../paddedInput.ts';
 import { bytesOf, capsOf, roundingOf } from '../requantize.ts';
 import { emitFastConv, unitsOf } from './emit.ts';
@@ -56,6 +56,7 @@ export const planWinograd: KernelPlanner = (operation, context) => {
       outputName: operation.output,
       outputStride: layout.pixelStride,
       residual,
+      otherStride: isResidual(operation) ? otherStrideOf(operation.residual, context) : layout.pixelStride,
       rounding: roundingOf(weights, from.zeroPoint),
     },
     bytes: { zeroPoint: to.zeroPoint, clamp: operation.clamp },

@@ -32,6 +32,13 @@ export function outputEmitter(
     ...[Local, Local, Local, Local],
     ...[Local, Local, Local, Local],
   ];
+  const other = output.otherStride === output.outputStride ? target : f.local('i');
+  const pointers = [
+    ...new Map([
+      [target, output.outputStride],
+      [other, output.otherStride],
+    ]),
+  ];
   const accs = f.locals('v', outputs * LANES);
   const multipliers = f.locals('v', LANES);
   const bias = f.locals('v', LANES);
@@ -69,8 +76,10 @@ export function outputEmitter(
       });
       f.get(tile).get(block).op('i32.add').set(y);
       emitOrigin(f, conv, y, { y, x });
-      f.get(y).i32(width).op('i32.mul').get(x).op('i32.add').i32(output.outputStride).op('i32.mul');
-      f.get(panel).i32(CHANNEL_BLOCK).op('i32.mul').op('i32.add').get(arena).op('i32.add').set(target);
+      for (const [at, stride] of pointers) {
+        f.get(y).i32(width).op('i32.mul').get(x).op('i32.add').i32(stride).op('i32.mul');
+        f.get(panel).i32(CHANNEL_BLOCK).op('i32.mul').op('i32.add').get(arena).op('i32.add').set(at);
+      }
       f.get(scratch).set(source);
       f.repeat(line, { start: 0, end: outputs, step: 1 }, () => {
         bias.forEach((local, lane) =>
@@ -87,15 +96,16 @@ export function outputEmitter(
             f.set(accs[j * LANES + lane]!);
           }),
         );
-        emitTile(f, output, place, { accs, multipliers, channel, panel, scratch, target, narrow: rows }, finish);
+        emitTile(f, output, place, { accs, multipliers, channel, panel, scratch, target, other, narrow: rows }, finish);
         f.get(source)
           .i32(points * CELL)
           .op('i32.add')
           .set(source);
-        f.get(target)
-          .i32(width * output.outputStride)
-          .op('i32.add')
-          .set(target);
+        for (const [at, stride] of pointers)
+          f.get(at)
+            .i32(width * stride)
+            .op('i32.add')
+            .set(at);
       });
     });
   };
