@@ -41,6 +41,13 @@ interface Place {
   readonly channel: number;
 }
 
+/** The operands of a concatenation, and what is known of where values lie. */
+interface Neighbours {
+  readonly places: readonly Place[];
+  readonly homes: Homes;
+  readonly layouts: ReadonlyMap<string, Layout>;
+}
+
 /** Operands by their first channel. */
 function placesOf({ inputs }: ConcatOperation, layouts: ReadonlyMap<string, Layout>): Place[] {
   let channel = 0;
@@ -51,11 +58,10 @@ function placesOf({ inputs }: ConcatOperation, layouts: ReadonlyMap<string, Layo
   });
 }
 
+/** Whether all operands and the result are images, and nothing else is moved at once. */
 function joinsChannels(operation: ConcatOperation, layouts: ReadonlyMap<string, Layout>): boolean {
-  const isChain = 'then' in operation;
-  return (
-    !isChain && operation.axis === 1 && [operation.output, ...operation.inputs].every((name) => imageOf(layouts, name))
-  );
+  if (operation.axis !== 1 || 'then' in operation) return false;
+  return [operation.output, ...operation.inputs].every((name) => imageOf(layouts, name));
 }
 
 /** An image of bytes in whole vectors of channels. */
@@ -74,15 +80,7 @@ function fits(name: string, { host, channel }: Home, layouts: ReadonlyMap<string
 }
 
 /** Whether every operand that would share channels with the value lies there already, being a part of it. */
-function isAlone(
-  root: string,
-  { channel }: Home,
-  {
-    places,
-    homes,
-    layouts,
-  }: { readonly places: readonly Place[]; readonly homes: Homes; readonly layouts: ReadonlyMap<string, Layout> },
-): boolean {
+function isAlone(root: string, { channel }: Home, { places, homes, layouts }: Neighbours): boolean {
   const end = channel + imageOf(layouts, root)!.channels;
   return places.every((place) => {
     const first = place.channel;
