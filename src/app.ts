@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { Config } from './config.ts';
-import { tierReport } from './engine/index.ts';
+import { tierReport, type Tier } from './engine/index.ts';
 import {
   openAccess,
   packageVersion,
@@ -65,7 +65,7 @@ export async function createService(config: Config, facts: ProcessFacts): Promis
   });
   const queue = openQueue(store);
   const worker = startWorkerProcess({
-    worker: { dataDir: config.dataDir },
+    worker: { dataDir: config.dataDir, engineTier: config.engineTier },
     queue,
     onIncident: ({ what, stack }) => {
       app.log.error({ stack }, what);
@@ -81,7 +81,8 @@ export async function createService(config: Config, facts: ProcessFacts): Promis
     metrics,
     events: {
       goldenMismatch: ({ model, version }, { tier, mismatchedTiers }) => {
-        app.log.error({ model, version, tier, mismatchedTiers }, 'engine tiers gave other bits than the reference');
+        const outcome = tier === undefined ? 'the version is unavailable' : `the version runs on ${tier}`;
+        app.log.error({ model, version, tier, mismatchedTiers }, `tiers did not give the golden output; ${outcome}`);
       },
     },
   });
@@ -96,7 +97,7 @@ export async function createService(config: Config, facts: ProcessFacts): Promis
     staging,
     access,
     limits: config.limits,
-    engineFacts: async () => engineFacts(serving.threads, worker.floats, facts),
+    engineFacts: async () => engineFacts(serving, worker.floats, { ...facts, tier: config.engineTier }),
     stopping: stopping.signal,
     docs: config.docs,
     version: packageVersion(),
@@ -144,12 +145,19 @@ function servePage(app: FastifyInstance): void {
   }
 }
 
-async function engineFacts(threads: number, floats: FloatServer, facts: ProcessFacts): Promise<EngineFacts> {
+async function engineFacts(
+  { threads, loaded }: InferenceService,
+  floats: FloatServer,
+  { tier, ...facts }: ProcessFacts & { readonly tier: Tier | undefined },
+): Promise<EngineFacts> {
   const onnxruntime = packageFound('onnxruntime-node');
   const { executor } = await floats.describe().catch(() => ({ executor: undefined }));
   return {
-    ...tierReport(),
+    ...tierReport(tier),
     threads,
+    loaded: loaded.map(({ version: { model, version }, model: { tier, mismatchedTiers, memoryBytes } }) => {
+      return { model, version, tier, mismatchedTiers: [...mismatchedTiers], memoryBytes };
+    }),
     floatExecutor: executor ?? (onnxruntime === null ? 'reference' : 'onnxruntime'),
     onnxruntime,
     sharp: packageFound('sharp'),
@@ -197,7 +205,7 @@ function warmResults(queue: EmbeddedQueue, serving: InferenceService, stopping: 
 export async function startWorker(config: Config): Promise<{ stop(): Promise<void> }> {
   const log = pino({ level: config.logLevel }, pino.destination(STANDARD_ERROR));
   const worker = await JobWorker.start(
-    { dataDir: config.dataDir },
+    { dataDir: config.dataDir, engineTier: config.engineTier },
     {
       onIncident: ({ what, stack }) => {
         log.error({ stack }, what);

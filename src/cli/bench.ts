@@ -14,6 +14,7 @@ import {
   type Command,
   type CommandContext,
 } from './command.ts';
+import { askedTier } from './engineTier.ts';
 import { loadNetwork, type Network } from './network.ts';
 import { formatBytes, formatCount, formatMs, formatTable } from './text.ts';
 
@@ -55,7 +56,7 @@ interface Loaded {
 }
 
 async function octetSide(network: Network, feeds: TensorMap, { threads, batch }: Settings): Promise<Loaded> {
-  const { executable, loadMs } = await loadOctet(network.bytes, feeds);
+  const { executable, loadMs } = await loadOctet(network.bytes, feeds, askedTier(process.env));
   const { tier, memoryBytes } = executable;
   const facts = { tier, memoryBytes, loadMs };
   if (threads === 1) {
@@ -67,6 +68,7 @@ async function octetSide(network: Network, feeds: TensorMap, { threads, batch }:
     };
     return { ...facts, sides: [side] };
   }
+  if (tier === 'reference') throw new UsageError('The reference tier runs in one thread: --threads must be 1.');
   // sides run one after the other, so that the threads of both may use the same arenas
   const pool = await openOctetThreads(executable, feeds, threads);
   const team = await openOctetTeam(executable, feeds, threads);

@@ -4,6 +4,7 @@ import { engineRunner, floatRunner, onnxFileRunner, referenceRunner, type Runner
 import { loadOnnxruntime } from '../onnxruntime/index.ts';
 import { referenceExecutor } from '../reference/index.ts';
 import { lowerQdq } from '../transform/index.ts';
+import { askedTier } from './engineTier.ts';
 import type { Network } from './network.ts';
 
 export const executors = ['octet', 'reference', 'onnxruntime'] as const;
@@ -33,12 +34,13 @@ function notInstalled(): AppError {
  * executor. `octet` means the same for a float network, which our engine does not run.
  *
  * @throws AppError FLOAT_EXECUTOR_UNAVAILABLE when onnxruntime is asked for and not installed
+ * @throws UsageError on a tier that does not exist
  */
 export async function openRunner(network: Network, executor: ExecutorName = 'octet'): Promise<Runner> {
   switch (executor) {
     case 'octet':
       return network.quantized
-        ? engineRunner(lowerQdq(network.graph))
+        ? engineRunner(lowerQdq(network.graph), askedTier(process.env))
         : floatRunner(network.graph, await openFloatExecutor());
     case 'reference':
       return network.quantized

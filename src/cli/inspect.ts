@@ -1,15 +1,16 @@
-import { compile, tierReport } from '../engine/index.ts';
+import { compile, tierReport, type Tier } from '../engine/index.ts';
 import type { Graph } from '../graph/index.ts';
 import { loadOnnxruntime } from '../onnxruntime/index.ts';
 import { lowerQdq, summarize } from '../transform/index.ts';
 import { commonOptions, exitCodes, readArguments, readPositionals, type Command } from './command.ts';
+import { askedTier } from './engineTier.ts';
 import { loadNetwork } from './network.ts';
 import { formatBytes, formatCount } from './text.ts';
 
 const help = `Usage: octet inspect <model.onnx> [--json]
 
 Shows inputs, outputs, operators, parameters and multiply-accumulates of a network, whether it is quantized, and how it
-would run on this machine. A network that cannot be worked with is refused, each node that stands in the way listed.
+would run on this machine (OCTET_ENGINE_TIER forces a tier). A network that cannot be worked with is refused, each node that stands in the way listed.
 
   --json    one JSON document`;
 
@@ -20,9 +21,9 @@ interface EngineView {
   readonly loadMs: number;
 }
 
-async function viewInEngine(graph: Graph): Promise<EngineView> {
+async function viewInEngine(graph: Graph, tier: Tier | undefined): Promise<EngineView> {
   const began = performance.now();
-  const executable = compile(lowerQdq(graph));
+  const executable = compile(lowerQdq(graph), { tier });
   const loadMs = performance.now() - began;
   const kernels: Record<string, number> = {};
   for (const kernel of executable.kernels.values()) kernels[kernel] = (kernels[kernel] ?? 0) + 1;
@@ -32,6 +33,7 @@ async function viewInEngine(graph: Graph): Promise<EngineView> {
 }
 
 async function inspect(path: string) {
+  const tier = askedTier(process.env);
   const { graph, quantized, sizeBytes, preprocessing, labels } = await loadNetwork(path);
   return {
     file: path,
@@ -41,11 +43,11 @@ async function inspect(path: string) {
     preprocessing,
     labels,
     requires: graph.metadata.get('octet.requires'),
-    engine: quantized ? await viewInEngine(graph) : undefined,
+    engine: quantized ? await viewInEngine(graph, tier) : undefined,
     host: {
       node: process.versions.node,
       v8: process.versions.v8,
-      ...tierReport(),
+      ...tierReport(tier),
       onnxruntime: (await loadOnnxruntime()) !== undefined,
     },
   };

@@ -16,6 +16,7 @@ import {
   type Command,
   type CommandContext,
 } from './command.ts';
+import { askedTier } from './engineTier.ts';
 import { floatExecutorNames, openFloatExecutor } from './executors.ts';
 import { Interrupt } from './interrupt.ts';
 import { loadNetwork, readJsonFile, readPreprocessing } from './network.ts';
@@ -130,6 +131,7 @@ async function quantize(
       labels: network.labels,
       recipe,
       executor,
+      tier: askedTier(process.env),
       onProgress: ({ stage, done, total }) => {
         interrupt.stage = stage;
         terminal.progress(stage, done, total);

@@ -1,66 +1,31 @@
 import { InvariantError } from '../base/index.ts';
 import type { QuantizedGraph } from '../graph/index.ts';
-import { runQuantized } from '../reference/index.ts';
-import { tensor, tensorsOf, type FeedMap, type TensorMap } from '../tensor/index.ts';
+import { tensor, type TensorMap } from '../tensor/index.ts';
 import { dotOfTier, type DotStrategy } from './dot.ts';
 import type { Executable } from './executable.ts';
 import { instantiate } from './instantiate.ts';
 import { planNetwork } from './plan/plan.ts';
+import { ReferenceExecutable } from './referenceExecutable.ts';
 import { tierReport } from './selfTest.ts';
 import type { Tier } from './tier.ts';
 
 export interface CompileOptions {
-  /** Forces a tier; absent: the best that passed its self-test. */
+  /** No faster tier than this; absent: the best that passed its self-test. */
   readonly tier?: Tier | undefined;
-  /** Ignored: every build can be timed node by node. */
-  readonly profile?: boolean;
-  /** Substitutes the arithmetic of the tier, for tests of strategies that this machine does not have. */
+  /** Substitutes the arithmetic of the tier, which is then taken as it is: for tests of strategies that this machine does not have. */
   readonly dot?: DotStrategy;
 }
 
 /**
  * Compiles a quantized graph for this machine.
  *
- * @throws AppError INFERENCE_INVALID from `run`; InvariantError where a forced tier is not available here
+ * @throws AppError INFERENCE_INVALID from `run`
  */
-export function compile(graph: QuantizedGraph, options: CompileOptions = {}): Executable {
-  const tier = options.tier ?? tierReport().tier;
+export function compile(graph: QuantizedGraph, { tier: asked, dot }: CompileOptions = {}): Executable {
+  if (asked !== undefined && asked !== 'reference' && dot) return instantiate(planNetwork(graph, dot), asked);
+  const { tier, dotSemantics } = tierReport(asked);
   if (tier === 'reference') return new ReferenceExecutable(graph);
-  return instantiate(planNetwork(graph, options.dot ?? dotOfTier(tier, tierReport().dotSemantics)), tier);
-}
-
-/** The plain kernels as an executable: the tier that needs nothing. */
-class ReferenceExecutable implements Executable {
-  readonly tier = 'reference';
-  readonly kernels: ReadonlyMap<string, string>;
-  readonly memoryBytes = 0;
-  readonly arena = 0;
-  readonly #graph: QuantizedGraph;
-
-  constructor(graph: QuantizedGraph) {
-    this.#graph = graph;
-    this.kernels = new Map(graph.operations.map(({ name, kind }) => [name, `reference.${kind}`]));
-  }
-
-  run(feeds: FeedMap): TensorMap {
-    return runQuantized(this.#graph, tensorsOf(feeds));
-  }
-
-  join(): never {
-    throw new InvariantError('the reference tier runs in one thread');
-  }
-
-  profile(): never {
-    throw new InvariantError('the reference tier has no profile');
-  }
-
-  share(): undefined {
-    return undefined;
-  }
-
-  close(): void {
-    // holds nothing
-  }
+  return instantiate(planNetwork(graph, dot ?? dotOfTier(tier, dotSemantics)), tier);
 }
 
 /** Zero feeds of one sample, to warm an executable. */

@@ -49,7 +49,7 @@ export interface Executable {
    * @throws AppError CANCELLED when the team was aborted
    */
   join(leader: number, team: Membership, samples?: number): void;
-  /** Per-node times of one inference; throws InvariantError on the reference tier. */
+  /** Per-node times of one inference. */
   profile(feeds: FeedMap): readonly NodeTiming[];
   /** What other threads need to run the same network on the same weights; absent on the reference tier. */
   share(): SharedNetwork | undefined;

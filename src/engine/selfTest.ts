@@ -7,22 +7,33 @@ import { instantiate } from './instantiate.ts';
 import { wideSpeedup } from './mergeProbe.ts';
 import { planNetwork } from './plan/plan.ts';
 import { probeDotSemantics } from './probe.ts';
-import type { DotSemantics, Tier, TierReport } from './tier.ts';
+import { tiers, type DotSemantics, type Tier, type TierReport } from './tier.ts';
 
 /** Merging doubles the arithmetic; below this it did not take place. */
 const LEAST_SPEEDUP = 1.2;
 
-let report: TierReport | undefined;
+/** How fast V8's 256-bit code is beside its 128-bit code: only told where wide was to be tried. */
+interface Findings extends Pick<TierReport, 'dotSemantics' | 'selfTest'> {
+  readonly speedup: number | undefined;
+}
+
+const reports = new Map<Tier | undefined, TierReport>();
 
 /**
  * Which tier this process uses and why: the fastest whose kernels gave the reference's bits in the self-test. Made once.
+ *
+ * @param asked no faster one than this; where the machine does not have it, the next slower
  */
-export function tierReport(): TierReport {
-  report ??= findTier();
+export function tierReport(asked?: Tier): TierReport {
+  const known = reports.get(asked);
+  if (known) return known;
+  const report = findTier(asked);
+  reports.set(asked, report);
   return report;
 }
 
-function findTier(): TierReport {
+function findTier(asked: Tier | undefined): TierReport {
+  const candidates = tiers.slice(0, asked === undefined ? tiers.length : tiers.indexOf(asked) + 1);
   const dotSemantics = probeDotSemantics();
   const selfTest: Record<Tier, TierReport['selfTest'][Tier]> = {
     reference: 'passed',
@@ -30,38 +41,42 @@ function findTier(): TierReport {
     relaxed: 'notRun',
     wide: 'notRun',
   };
-  if (dotSemantics !== 'unsigned' && dotSemantics !== 'signed') selfTest.relaxed = 'unavailable';
-  const speedup = wideSpeedup();
-  if (speedup < LEAST_SPEEDUP) selfTest.wide = 'unavailable';
-  for (const tier of ['wide', 'relaxed', 'simd'] as const) {
-    if (selfTest[tier] === 'unavailable') continue;
+  if (!isExact(dotSemantics)) selfTest.relaxed = 'unavailable';
+  const speedup = candidates.includes('wide') ? wideSpeedup() : undefined;
+  if (speedup !== undefined && speedup < LEAST_SPEEDUP) selfTest.wide = 'unavailable';
+  const found = candidates.findLast((tier) => {
+    if (tier === 'reference' || selfTest[tier] === 'unavailable') return tier === 'reference';
     selfTest[tier] = passes(tier, dotSemantics) ? 'passed' : 'failed';
-    if (selfTest[tier] !== 'passed') continue;
-    return { tier, reason: reasonFor(tier, { dotSemantics, selfTest, speedup }), dotSemantics, selfTest };
-  }
-  const reason = reasonFor('reference', { dotSemantics, selfTest, speedup });
-  return { tier: 'reference', reason, dotSemantics, selfTest };
+    return selfTest[tier] === 'passed';
+  });
+  const tier = found ?? 'reference';
+  return { tier, reason: reasonFor(tier, asked, { dotSemantics, selfTest, speedup }), dotSemantics, selfTest };
 }
 
-function reasonFor(
-  tier: Tier,
-  {
-    dotSemantics: semantics,
-    selfTest,
-    speedup,
-  }: Pick<TierReport, 'dotSemantics' | 'selfTest'> & { readonly speedup: number },
-): string {
-  const exact = semantics === 'unsigned' || semantics === 'signed';
-  const dot = exact
-    ? `the relaxed dot product is exact here (${semantics})`
-    : `the relaxed dot product is ${semantics} here, so products are summed as int16 pairs`;
-  const failed = (Object.keys(selfTest) as Tier[]).filter((other) => selfTest[other] === 'failed');
-  const lost = failed.length > 0 ? ` The self-test of ${failed.join(', ')} failed.` : '';
-  if (tier === 'reference') return `No WebAssembly tier passed its self-test.${lost}`;
-  const times = `${speedup.toFixed(1)} times the speed of 128 bits`;
-  if (tier === 'wide') return `The 256-bit kernels gave the reference's bits at ${times}; ${dot}.`;
-  const narrow = selfTest.wide === 'unavailable' ? ` V8 does not merge to 256 bits here (${times}).` : '';
-  return `The ${tier} kernels gave the reference's bits; ${dot}.${lost}${narrow}`;
+const isExact = (semantics: DotSemantics): boolean => semantics === 'unsigned' || semantics === 'signed';
+
+function reasonFor(tier: Tier, asked: Tier | undefined, findings: Findings): string {
+  const { selfTest, speedup } = findings;
+  const failed = tiers.filter((other) => selfTest[other] === 'failed');
+  const sentences = [
+    asked === undefined ? '' : `The ${asked} tier was asked for${asked === tier ? '' : ', but cannot run here'}.`,
+    tier === 'reference' && asked === tier ? 'The plain kernels need nothing of the machine.' : gave(tier, findings),
+    failed.length > 0 ? `The self-test of ${failed.join(', ')} failed.` : '',
+    speedup !== undefined && selfTest.wide === 'unavailable'
+      ? `V8 does not merge to 256 bits here (${speedup.toFixed(1)} times the speed of 128 bits).`
+      : '',
+  ];
+  return sentences.filter((sentence) => sentence !== '').join(' ');
+}
+
+/** What the self-test of the tier showed, and how it sums products. */
+function gave(tier: Tier, { dotSemantics, speedup }: Findings): string {
+  if (tier === 'reference') return 'No WebAssembly tier passed its self-test.';
+  const dot = isExact(dotSemantics)
+    ? `the relaxed dot product is exact here (${dotSemantics})${tier === 'simd' ? ' and not used' : ''}`
+    : `the relaxed dot product is ${dotSemantics} here, so products are summed as int16 pairs`;
+  const times = tier === 'wide' && speedup !== undefined ? ` at ${speedup.toFixed(1)} times the speed of 128 bits` : '';
+  return `The ${tier === 'wide' ? '256-bit' : tier} kernels gave the reference's bits${times}; ${dot}.`;
 }
 
 /** A small network through every kind of vector code, on random bytes, against the reference. */

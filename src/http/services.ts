@@ -19,6 +19,13 @@ export interface EngineFacts {
   readonly dotSemantics: string;
   readonly selfTest: Readonly<Record<string, 'passed' | 'failed' | 'unavailable' | 'notRun'>>;
   readonly threads: number;
+  readonly loaded: {
+    readonly model: string;
+    readonly version: number;
+    readonly tier: EngineFacts['tier'];
+    readonly mismatchedTiers: EngineFacts['tier'][];
+    readonly memoryBytes: number;
+  }[];
   readonly floatExecutor: 'onnxruntime' | 'reference';
   readonly onnxruntime: string | null;
   readonly sharp: string | null;

@@ -49,8 +49,7 @@ const PROFILE_RUNS = 100;
 const PROFILE_BUDGET_MS = 300;
 
 /**
- * Times of the int8 nodes, in the order they run; empty on the reference tier, which does not time them. The first
- * inference is not counted.
+ * Times of the int8 nodes, in the order they run. The first inference is not counted.
  *
  * @param float  times of the float network, by node name
  */
@@ -59,7 +58,6 @@ export function measureNodes(
   feeds: TensorMap,
   float: ReadonlyMap<string, readonly number[]> = new Map(),
 ): NodeLatency[] {
-  if (executable.tier === 'reference') return [];
   const nodes = executable.profile(feeds);
   const times = nodes.map((): number[] => []);
   const start = performance.now();

@@ -94,7 +94,7 @@ async function withContenders<T>(
       const network = made ?? (await quantizeNetwork(own));
       const written = importModel(readModel(network.onnx));
       const lowered = lowerQdq(written);
-      const executable = compile(lowered, tier === undefined ? {} : { tier });
+      const executable = compile(lowered, { tier });
       opened.push({ ...network, job: own, written, lowered, executable, comparison: undefined });
     }
     const compared: Contender[] = [];
@@ -119,7 +119,7 @@ async function prove(
   clock.at(2, 4);
   const golden = goldenHash(lowered, (feeds) => runQuantized(lowered, feeds));
   clock.at(3, 4);
-  const engine = { tier: executable.tier, reason: tierReport().reason };
+  const engine = { tier: executable.tier, reason: tierReport(job.options.tier).reason };
   const disagreements = await gallery(job, comparison);
   const calibration = await lintCalibration(job, convergence);
   clock.at(4, 4);

@@ -14,7 +14,7 @@ export interface Runner {
 
 /** The int8 engine. */
 export async function engineRunner(graph: QuantizedGraph, tier?: Tier): Promise<Runner> {
-  return executableRunner(compile(graph, tier === undefined ? {} : { tier }));
+  return executableRunner(compile(graph, { tier }));
 }
 
 export function executableRunner(executable: Executable): Runner {

@@ -111,7 +111,7 @@ export class InferencePool {
       if (shared !== undefined) return { ...model, memoryBytes: shared.memory.buffer.byteLength };
       return { ...model, memoryBytes: attached.reduce((sum, { memoryBytes }) => sum + memoryBytes, model.memoryBytes) };
     } catch (error) {
-      this.#forget(key);
+      await this.unload(key).catch(() => undefined);
       throw error;
     }
   }

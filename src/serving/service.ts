@@ -5,12 +5,11 @@ import type { Store, VersionRecord } from '../store/index.ts';
 import { tensorsOf, type FeedMap, type TensorMap } from '../tensor/index.ts';
 import { executorOf } from './executorOf.ts';
 import { checkFeeds } from './inputs.ts';
-import { ModelCache, type LoadState } from './modelCache.ts';
+import { ModelCache, type LoadedVersion, type LoadState, type Mismatch } from './modelCache.ts';
 import { addGauge, type Metrics, type StageTimes } from './metrics.ts';
 import { InferencePool } from './pool.ts';
 import { selectVersion } from './routing.ts';
 import { Statistics } from './statistics.ts';
-import type { LoadedModel } from './threads/protocol.ts';
 
 export interface ServingOptions {
   readonly threads: number;
@@ -22,8 +21,8 @@ export interface ServingOptions {
 }
 
 export interface ServingEvents {
-  /** A faster tier did not give the golden bits and was left out. */
-  readonly goldenMismatch: (version: VersionRecord, model: LoadedModel) => void;
+  /** Tiers did not give the golden bits and were left out; where none did, the version is unavailable. */
+  readonly goldenMismatch: (version: VersionRecord, mismatch: Mismatch) => void;
 }
 
 /** How one request uses the network: what comes before and after is timed apart from the computation. */
@@ -80,15 +79,20 @@ export class InferenceService {
     this.#cache = new ModelCache(this.#pool, store.artifacts, {
       budgetBytes: options.memoryBytes,
       metrics: this.metrics,
-      onMismatch: (version, model) => {
-        for (const tier of model.mismatchedTiers) this.metrics.goldenMismatches.inc({ tier });
-        options.events.goldenMismatch(version, model);
+      onMismatch: (version, mismatch) => {
+        for (const tier of mismatch.mismatchedTiers) this.metrics.goldenMismatches.inc({ tier });
+        options.events.goldenMismatch(version, mismatch);
       },
     });
   }
 
   get threads(): number {
     return this.#pool.threads;
+  }
+
+  /** Versions that the engine holds. */
+  get loaded(): readonly LoadedVersion[] {
+    return this.#cache.loaded;
   }
 
   /** @throws AppError MODEL_NOT_FOUND, VERSION_NOT_FOUND */

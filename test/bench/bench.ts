@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { askedTier } from '../../src/cli/engineTier.ts';
 import { createTerminal } from '../../src/cli/terminal.ts';
 import { formatBytes, formatCount, formatMs, formatTable } from '../../src/cli/text.ts';
 import { tierReport } from '../../src/engine/index.ts';
@@ -91,7 +92,7 @@ function table(result: BenchResult): string {
 }
 
 function printMachine(): void {
-  const { tier, reason } = tierReport();
+  const { tier, reason } = tierReport(askedTier(process.env));
   const processors = cpus();
   terminal.note(
     `${processors[0]?.model ?? 'unknown processor'}, ${processors.length} cores, Node ${process.versions.node}`,

@@ -1,3 +1,4 @@
+import { askedTier } from '../../src/cli/engineTier.ts';
 import { loadOctet, openOctetTeam, openOctetThreads } from '../../src/cli/bench/octetThreads.ts';
 import { randomFeeds } from '../../src/cli/bench/randomFeeds.ts';
 import { race, type Contestant, type Timing } from '../../src/cli/bench/timing.ts';
@@ -39,7 +40,7 @@ export async function benchNetwork(
   const { batch, seconds, withWeb } = options;
   const graph = importModel(readModel(model.quantized));
   const feeds = randomFeeds(graph, { batch });
-  const octet = await loadOctet(model.quantized, feeds);
+  const octet = await loadOctet(model.quantized, feeds, askedTier(process.env));
   const octet2 = await openOctetThreads(octet.executable, feeds, 2);
   const octetTeam = await openOctetTeam(octet.executable, feeds, 2);
   const int8 = await openOnnxruntimeNode(model.quantized, { threads: 1, keepOptimized: true });

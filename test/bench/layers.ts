@@ -1,4 +1,5 @@
 import { loadOctet } from '../../src/cli/bench/octetThreads.ts';
+import { askedTier } from '../../src/cli/engineTier.ts';
 import { randomFeeds } from '../../src/cli/bench/randomFeeds.ts';
 import { formatTable } from '../../src/cli/text.ts';
 import type { NodeTiming } from '../../src/engine/index.ts';
@@ -10,7 +11,7 @@ const profiles = 21;
 /** Per node: median milliseconds, GMAC/s, kernel and share of the whole, slowest first. */
 export async function layerTable(quantized: Uint8Array): Promise<string> {
   const feeds = randomFeeds(importModel(readModel(quantized)), { batch: 1 });
-  const { executable } = await loadOctet(quantized, feeds, { profile: true });
+  const { executable } = await loadOctet(quantized, feeds, askedTier(process.env));
   const samples: (readonly NodeTiming[])[] = [];
   for (let run = 0; run < profiles; run++) samples.push(executable.profile(feeds));
   executable.close();

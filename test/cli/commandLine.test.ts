@@ -24,10 +24,9 @@ describe('octet', () => {
 
   it('says what to do on an older Node, before it loads anything', async () => {
     const pretend = `Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.1.0'}})`;
-    const { code, stdout, stderr } = await octet(
-      ['inspect', 'x.onnx'],
-      ['--import', `data:text/javascript,${pretend}`],
-    );
+    const { code, stdout, stderr } = await octet(['inspect', 'x.onnx'], {
+      nodeFlags: ['--import', `data:text/javascript,${pretend}`],
+    });
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain('octet needs Node 24 or newer, and this is Node 20.1.0');
     expect(stderr).toContain('npm ci');

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digitsModelPath, digitsPreprocessing, readDigits, zipDigits } from '../../src/cli/sample/digits.ts';
+import { tierReport, tiers } from '../../src/engine/index.ts';
 import { reportSchema } from '../../src/lab/index.ts';
 import { loadOnnxruntime } from '../../src/onnxruntime/index.ts';
 import { octet } from './runCli.ts';
@@ -165,6 +166,19 @@ describe('octet inspect', () => {
     const { kernels } = document['engine'] as { kernels: Record<string, number> };
     expect(Object.values(kernels).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(20);
     expect(document['host']).toMatchObject({ tier: expect.stringMatching(/reference|simd|relaxed|wide/) as string });
+  });
+
+  it.each(tiers)('runs on no faster a tier than OCTET_ENGINE_TIER=%s, and says why', async (asked) => {
+    const { tier, reason } = tierReport(asked);
+    const { stdout } = await octet(['inspect', at('int8.onnx')], { environment: { OCTET_ENGINE_TIER: asked } });
+    expect(stdout).toContain(`${tier}: ${reason.slice(0, reason.indexOf('.'))}`);
+    expect(stdout.includes(' reference.conv ') || stdout.includes(' reference.conv,')).toBe(tier === 'reference');
+  });
+
+  it('names the tiers where OCTET_ENGINE_TIER is none', async () => {
+    const ended = await octet(['inspect', at('int8.onnx')], { environment: { OCTET_ENGINE_TIER: 'fast' } });
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr).toMatch(/OCTET_ENGINE_TIER is 'fast'; allowed: reference, simd, relaxed, wide\./);
   });
 });
 

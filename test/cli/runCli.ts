@@ -10,9 +10,13 @@ export interface Ended {
 }
 
 /** Runs `octet` as a process of its own, as a shell would. */
-export function octet(args: readonly string[], nodeFlags: readonly string[] = []): Promise<Ended> {
+export function octet(
+  args: readonly string[],
+  { nodeFlags = [], environment = {} }: { nodeFlags?: readonly string[]; environment?: NodeJS.ProcessEnv } = {},
+): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [...nodeFlags, command, ...args], { maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+    const options = { maxBuffer: 2 ** 26, env: { ...process.env, ...environment } };
+    execFile(process.execPath, [...nodeFlags, command, ...args], options, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
     });
   });

@@ -54,14 +54,13 @@ describe('an executable', () => {
     expect(during).toBe(0);
   });
 
-  it('times every operation, the samples untouched', () => {
-    const executable = compile(graph);
+  it.each(tiers)('times every operation, the samples untouched (%s asked for)', (tier) => {
+    const executable = compile(graph, { tier });
     const timings = executable.profile(feedsOf(1));
     expect(timings.map(({ name, kernel }) => [name, kernel])).toEqual([...executable.kernels]);
     expect(timings.every(({ ms }) => ms >= 0)).toBe(true);
     const [, conv] = timings;
     expect(conv?.macs).toBe(6 * 6 * 16 * 3 * 9);
-    expect(() => compile(graph, { tier: 'reference' }).profile(feedsOf(1))).toThrow('no profile');
   });
 
   it.each(['reference', 'simd'] as const)('refuses feeds that do not fit (%s)', (tier) => {
@@ -151,6 +150,18 @@ describe('the tier report', () => {
     expect(report.selfTest[report.tier]).toBe('passed');
     const faster = tiers.slice(tiers.indexOf(report.tier) + 1);
     expect(faster.filter((tier) => !['failed', 'unavailable'].includes(report.selfTest[tier]))).toEqual([]);
+  });
+
+  it.each(tiers)('never takes a faster tier than is asked for: %s', (asked) => {
+    const { tier, reason, selfTest } = tierReport(asked);
+    expect(tiers.indexOf(tier)).toBeLessThanOrEqual(tiers.indexOf(asked));
+    expect(selfTest[tier]).toBe('passed');
+    expect(compile(graph, { tier: asked }).tier).toBe(tier);
+    expect(reason.startsWith(`The ${asked} tier was asked for${tier === asked ? '.' : ', but cannot run here.'}`)).toBe(
+      true,
+    );
+    const faster = tiers.slice(tiers.indexOf(asked) + 1).filter((other) => selfTest[other] === 'passed');
+    expect(faster).toEqual([]);
   });
 
   it('says why in a sentence', () => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../src/base/index.ts';
-import { tierReport } from '../../src/engine/index.ts';
+import { pairs, type DotStrategy } from '../../src/engine/dot.ts';
+import { compile, tierReport, tiers } from '../../src/engine/index.ts';
 import { loadQuantized } from '../../src/serving/loadQuantized.ts';
 import { preflight } from '../../src/serving/preflightModel.ts';
 import { qdqNetwork } from '../support/qdqNetwork.ts';
@@ -42,9 +43,31 @@ describe('loadQuantized', () => {
     expect(loaded).toBeGreaterThan(10);
   });
 
-  it('refuses a golden hash that no tier gives', async () => {
+  it('leaves out a tier that errs for the next slower one', async () => {
+    const { tier } = tierReport();
+    const wrong: DotStrategy = { ...pairs, prepare: () => () => undefined };
+    const compileFor: typeof compile = (graph, options) =>
+      compile(graph, tierReport(options?.tier).tier === tier ? { tier, dot: wrong } : options);
+    const { executable, mismatchedTiers } = await loadQuantized(file, {
+      tier: undefined,
+      golden: goldenOf(file),
+      compile: compileFor,
+    });
+    expect(mismatchedTiers).toEqual([tier]);
+    expect(tiers.indexOf(executable.tier)).toBeLessThan(tiers.indexOf(tier));
+    expect(executable.tier).toBe(tierReport(tiers[tiers.indexOf(tier) - 1]).tier);
+  });
+
+  it('refuses a golden hash that no tier gives, and says which were tried', async () => {
+    const tried = tiers.filter((tier) => tierReport(tier).tier === tier).reverse();
     await expect(loadQuantized(file, { tier: undefined, golden: 'e'.repeat(64) })).rejects.toMatchObject({
       code: 'VERSION_UNAVAILABLE',
+      params: { mismatchedTiers: tried },
     });
+  });
+
+  it('starts with the tier that is asked for', async () => {
+    const { executable } = await loadQuantized(file, { tier: 'simd', golden: goldenOf(file) });
+    expect(executable.tier).toBe('simd');
   });
 });

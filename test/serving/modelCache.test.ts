@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createMetrics } from '../../src/serving/index.ts';
-import { ModelCache } from '../../src/serving/modelCache.ts';
+import { ModelCache, type Mismatch } from '../../src/serving/modelCache.ts';
 import { InferencePool } from '../../src/serving/pool.ts';
 import { preflight } from '../../src/serving/preflightModel.ts';
 import { openStore, type EmbeddedStore, type VersionRecord } from '../../src/store/index.ts';
@@ -17,7 +17,7 @@ describe('ModelCache', () => {
   let store: EmbeddedStore;
   let pool: InferencePool;
   const metrics = createMetrics();
-  const mismatches: string[] = [];
+  const mismatches: Mismatch[] = [];
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'octet-cache-'));
@@ -34,8 +34,8 @@ describe('ModelCache', () => {
     new ModelCache(pool, store.artifacts, {
       budgetBytes,
       metrics,
-      onMismatch: ({ model }) => {
-        mismatches.push(model);
+      onMismatch: (_, mismatch) => {
+        mismatches.push(mismatch);
       },
     });
 
@@ -68,6 +68,43 @@ describe('ModelCache', () => {
     expect(states()).toEqual(['UNLOADED', 'READY', 'READY']);
   });
 
+  it('evicts for what is loaded ahead of its first use, too', async () => {
+    const [a, b] = await Promise.all([stored({ channels: 4 }), stored({ channels: 5 })]);
+    const cache = open(1);
+    await cache.load(a);
+    await cache.load(b);
+    expect([a, b].map((version) => cache.state(version).state)).toEqual(['UNLOADED', 'READY']);
+    expect(cache.loaded.map(({ version }) => version)).toEqual([b]);
+  });
+
+  it('answers every request while versions push each other out', async () => {
+    const versions = await Promise.all([4, 5, 6].map((channels) => stored({ channels })));
+    const alone = open(Number.MAX_SAFE_INTEGER);
+    const expected: unknown[] = [];
+    for (const version of versions) {
+      expected.push((await use(alone, version)).outputs);
+      await alone.unload(version);
+    }
+    const cache = open(1);
+    for (const requests of [0, 1, 2].map((start) => [0, 1, 2, 0, 1, 2].map((index) => (start + index) % 3))) {
+      const answers = await Promise.all(
+        requests.map(async (index) => (await use(cache, versions[index] as VersionRecord)).outputs),
+      );
+      expect(answers).toEqual(requests.map((index) => expected[index]));
+    }
+    expect(cache.loaded).toHaveLength(1);
+  });
+
+  it('keeps nothing in its threads of a version that was unloaded while it loaded', async () => {
+    const version = await stored({ channels: 4 });
+    const cache = open(Number.MAX_SAFE_INTEGER);
+    const loading = cache.load(version);
+    await cache.unload(version);
+    await loading;
+    expect(cache.state(version).state).toBe('UNLOADED');
+    await expect(pool.run(version.sha256, image())).rejects.toMatchObject({ code: 'VERSION_NOT_READY' });
+  });
+
   it('keeps a version that alone exceeds the budget', async () => {
     const version = await stored({ channels: 4 });
     const cache = open(1);
@@ -86,6 +123,7 @@ describe('ModelCache', () => {
   });
 
   it('says why a version cannot be loaded, and remembers it', async () => {
+    mismatches.length = 0;
     const version = await stored({ channels: 4 }, 'f'.repeat(64));
     const cache = open(Number.MAX_SAFE_INTEGER);
     await expect(use(cache, version)).rejects.toMatchObject({ code: 'VERSION_UNAVAILABLE' });
@@ -94,5 +132,8 @@ describe('ModelCache', () => {
       reason: expect.stringContaining('golden') as string,
     });
     await expect(cache.load(version)).rejects.toMatchObject({ code: 'VERSION_UNAVAILABLE' });
+    expect(mismatches).toEqual([
+      { tier: undefined, mismatchedTiers: expect.arrayContaining(['reference']) as unknown },
+    ]);
   });
 });

@@ -177,6 +177,14 @@ describe('InferencePool', () => {
     await expect(sharing.run('m', image())).resolves.toHaveProperty('outputs');
   });
 
+  it('starts no thread again for a load that waited when it was closed', async () => {
+    const closing = open();
+    const ended = Promise.allSettled(['a', 'b'].map((key) => closing.load(key, source(small))));
+    await closing.close();
+    for (const load of await ended)
+      expect(load).toMatchObject({ status: 'rejected', reason: { code: 'SERVICE_STOPPING' } });
+  });
+
   it('refuses everything once it is closed', async () => {
     const closing = open();
     await closing.load('m', source(small));

@@ -19,7 +19,7 @@ export interface TestService {
 }
 
 export async function startTestService(environment: Environment = {}): Promise<TestService> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'octet-http-'));
+  const dataDir = environment['OCTET_DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'octet-http-')));
   const config = loadConfig({ OCTET_LOG_LEVEL: 'error', OCTET_THREADS: '2', OCTET_DATA_DIR: dataDir, ...environment });
   const service = await createService(config, { node: '24.0.0', v8: '13.6', platform: 'test' });
   await service.app.ready();

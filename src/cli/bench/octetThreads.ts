@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { present } from '../../base/index.ts';
-import { compile, type Executable } from '../../engine/index.ts';
+import { compile, type Executable, type Tier } from '../../engine/index.ts';
 import { readModel } from '../../onnx/index.ts';
 import type { TensorMap } from '../../tensor/index.ts';
 import { importModel, lowerQdq } from '../../transform/index.ts';
@@ -14,13 +14,9 @@ export interface LoadedOctet {
 }
 
 /** Our engine in this thread, loaded as the service loads it. */
-export async function loadOctet(
-  model: Uint8Array,
-  feeds: TensorMap,
-  options: { profile?: boolean } = {},
-): Promise<LoadedOctet> {
+export async function loadOctet(model: Uint8Array, feeds: TensorMap, tier: Tier | undefined): Promise<LoadedOctet> {
   const began = performance.now();
-  const executable = compile(lowerQdq(importModel(readModel(model))), options);
+  const executable = compile(lowerQdq(importModel(readModel(model))), { tier });
   executable.run(feeds);
   return { executable, loadMs: performance.now() - began };
 }

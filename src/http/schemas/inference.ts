@@ -39,13 +39,26 @@ export const predictionSchema = z
   })
   .meta({ id: 'Prediction' });
 
+const tierSchema = z.enum(['reference', 'simd', 'relaxed', 'wide']);
+
 export const engineSchema = z
   .object({
-    tier: z.enum(['reference', 'simd', 'relaxed', 'wide']),
-    reason: z.string(),
+    tier: tierSchema,
+    reason: z.string().describe('Why this tier: what the self-test and the probes found, and what was asked for'),
     dotSemantics: z.string(),
     selfTest: z.record(z.string(), z.enum(['passed', 'failed', 'unavailable', 'notRun'])),
     threads: z.int().describe('Inference threads'),
+    loaded: z
+      .array(
+        z.object({
+          model: z.string(),
+          version: z.int(),
+          tier: tierSchema,
+          mismatchedTiers: z.array(tierSchema).describe('Left out, as they did not give the golden output'),
+          memoryBytes: z.int().describe('Over all threads'),
+        }),
+      )
+      .describe('Versions in memory, and the tier that each runs on'),
     floatExecutor: z.enum(['onnxruntime', 'reference']).describe('What runs fp32 versions and calibration'),
     onnxruntime: z.string().nullable().describe('Version found, or null'),
     sharp: z.string().nullable().describe('Version found, or null: then images cannot be decoded'),

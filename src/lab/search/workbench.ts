@@ -78,7 +78,7 @@ export class Workbench {
     const network = await quantizeNetwork(job, await this.calibrations.rangesOf(job));
     const { tier } = job.options;
     return {
-      executable: compile(lowerQdq(importModel(readModel(network.onnx))), tier === undefined ? {} : { tier }),
+      executable: compile(lowerQdq(importModel(readModel(network.onnx))), { tier }),
       network,
       job,
     };

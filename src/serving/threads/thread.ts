@@ -26,6 +26,7 @@ export class Thread {
   #worker: Worker | undefined;
   #pending: Pending | undefined;
   #nextId = 1;
+  #closed = false;
 
   constructor(entry: URL, options: ThreadOptions, onDeath: () => void = () => undefined) {
     this.#entry = entry;
@@ -34,9 +35,11 @@ export class Thread {
   }
 
   /**
-   * @throws AppError what the thread answered; INFERENCE_TIMEOUT when it had to be stopped; VERSION_UNAVAILABLE when it died
+   * @throws AppError what the thread answered; INFERENCE_TIMEOUT when it had to be stopped; VERSION_UNAVAILABLE when it died;
+   *   SERVICE_STOPPING once it is closed
    */
   async call<K extends CallKind>(call: Extract<Call, { kind: K }>, options: CallOptions): Promise<Replies[K]> {
+    if (this.#closed) throw new AppError('SERVICE_STOPPING', 'The service is stopping.');
     const worker = this.#start();
     const id = this.#nextId++;
     const answer = new Promise<Replies[CallKind]>((resolve, reject) => {
@@ -57,6 +60,7 @@ export class Thread {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const worker = this.#worker;
     this.#worker = undefined;
     this.#settle()?.reject(new AppError('SERVICE_STOPPING', 'The service is stopping.'));
