@@ -44,7 +44,9 @@ export class ArenaValue {
     }
     for (let index = 0; index < this.count; index++) {
       const byte = this.#offsets === undefined ? index : this.#offsets[index]!;
-      elements[byte] = (data[start + index] as number) + shift;
+      const element = data[start + index] as number;
+      // −0 + 0 is 0
+      elements[byte] = shift === 0 ? element : element + shift;
     }
   }
 
@@ -57,7 +59,8 @@ export class ArenaValue {
     }
     for (let index = 0; index < this.count; index++) {
       const byte = this.#offsets === undefined ? index : this.#offsets[index]!;
-      data[start + index] = (elements[byte] as number) + shift;
+      const element = elements[byte] as number;
+      data[start + index] = shift === 0 ? element : element + shift;
     }
   }
 

@@ -2,6 +2,7 @@ import { describe, it } from 'vitest';
 import { seededRandom } from '../../src/base/index.ts';
 import type { ConvOperation, LayoutOperation, QuantizedGraph } from '../../src/graph/index.ts';
 import { tensor, type Tensor } from '../../src/tensor/index.ts';
+import { operationOf } from '../suites/float/node.ts';
 import { graphOf, int64, problemOf, quantized, type ExpectedKernel } from '../suites/problem.ts';
 import { randomWeights } from '../suites/weights.ts';
 import { simd } from './support/runners.ts';
@@ -117,5 +118,15 @@ describe('scales whose ratio overflows', () => {
       feed: (_, count) => new Uint8Array(count),
     });
     expectSameBits(zeros, simd);
+  });
+});
+
+describe('float images', () => {
+  it('keep the sign of zero on their way in and out', () => {
+    const float = { kind: 'float', dtype: 'float32', shape: [1, 3, 11, 2] } as const;
+    const graph = graphOf([operationOf('Mul', 'product', ['x', 'zeros'], ['y'])], { x: float, y: float }, ends, {
+      zeros: tensor('float32', [2], new Float32Array(2)),
+    });
+    expectExact(graph);
   });
 });

@@ -252,6 +252,21 @@ describe('float islands', () => {
     expect(await difference(graph, bytes)).toBeLessThan(1.01 / 255);
   });
 
+  it('takes a Conv of one pixel for fully connected, but not where its stride lands on padding', async () => {
+    for (const pads of [
+      [0, 0, 0, 0],
+      [1, 0, 1, 0],
+    ]) {
+      const { graph, bytes } = network((b, x) => {
+        const pixel = b.node('MaxPool', [x], { kernel_shape: [6, 6] });
+        const attributes = { pads, strides: [3, 3] };
+        return b.node('Conv', [b.qdq(pixel, inputParams), b.weights([3, 4, 1, 1], 0), b.reals([3])], attributes);
+      });
+      expect(kinds(lowerQdq(graph)).includes('fullyConnected')).toBe(pads[0] === 0);
+      expect(await difference(graph, bytes)).toBeLessThan(1e-3);
+    }
+  });
+
   it('lowers an fp32 network to float operations', async () => {
     const b = new QdqBuilder();
     const x = b.input('image', image);

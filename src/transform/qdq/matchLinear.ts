@@ -1,4 +1,4 @@
-import { numberAttribute, type Clamp, type Node, type QuantizedWeights } from '../../graph/index.ts';
+import { numberAttribute, numbersAttribute, type Clamp, type Node, type QuantizedWeights } from '../../graph/index.ts';
 import { shapesEqual } from '../../tensor/index.ts';
 import { capBytes, clampOf, type Bounds } from './clamp.ts';
 import { groupOf, transposedWindowOf, windowOf, type Pair } from './geometry.ts';
@@ -96,7 +96,7 @@ export function matchFullyConnected(
   return matchBiasedMatMul(lowering, node, bounds, target, form);
 }
 
-/** A 1x1 Conv of a single pixel: what some exporters write for a last fully connected layer. */
+/** A 1x1 Conv of a single pixel, without padding that a stride could land on: what some exporters write for a last layer. */
 export function matchPixelConv(
   lowering: Lowering,
   node: Node,
@@ -105,6 +105,7 @@ export function matchPixelConv(
   form: (value: string) => QuantizedForm | undefined,
 ): Match | undefined {
   if (node.opType !== 'Conv' || groupOf(node) !== 1) return undefined;
+  if (numbersAttribute(node, 'pads', []).some((pad) => pad !== 0)) return undefined;
   const layer = layerOf(lowering, node, form, inputName(node, 2), 1);
   if (!layer) return undefined;
   const [channels = 1, depth = 1, ...kernel] = layer.weights.shape;

@@ -85,11 +85,12 @@ export class GraphEditor {
       this.replace(reader, { ...reader, inputs: reader.inputs.map((name) => (name === output ? input : name)) });
   }
 
-  /** Writes new elements for a constant that `node` reads: in place where nobody else reads it. Returns the name. */
+  /** Writes new elements for a constant that `node` reads: in place where that is its only use. Returns the name. */
   writeConstant(node: Node, name: string, value: Tensor): string {
     const readers = this.#consumers.get(name);
     const readByOthers = readers !== undefined && (readers.size > 1 || !readers.has(node.name)) && readers.size > 0;
-    const shared = name === '' || this.#outputs.has(name) || readByOthers;
+    const readTwice = node.inputs.indexOf(name) !== node.inputs.lastIndexOf(name);
+    const shared = name === '' || this.#outputs.has(name) || readByOthers || readTwice;
     const target = shared || !this.#constants.has(name) ? this.#unique(name === '' ? `${node.name}.bias` : name) : name;
     if (target !== name) this.#spend(node, value.data.byteLength);
     this.#constants.set(target, value);

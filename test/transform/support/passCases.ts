@@ -169,6 +169,11 @@ export const passCases: Readonly<Record<string, PassCase>> = {
     network: network([op('Relu', 'x', 'r'), bnNode('r', 'n'), op('Relu', 'n', 'y')], bn(4)),
     leaves: ['Relu', 'Conv', 'Relu'],
   },
+  'BatchNormalization whose scales are its shifts, too': {
+    pass: batchNormToConv,
+    network: network([op('BatchNormalization', 'x gamma gamma mean variance', 'y', { epsilon: f(0.01) })], bn(4)),
+    leaves: ['Conv'],
+  },
   'BatchNormalization of a vector': {
     pass: batchNormToConv,
     network: network([bnNode('x', 'y')], bn(4), { inputs: { x: ['N', 4] } }),
