@@ -11,6 +11,8 @@ export {
   TANH32_SERIES,
   TANH32_SMALL,
 } from './math.ts';
+export { broadcastIndices } from './broadcast.ts';
+export { matMulShapes } from './operators/matmul.ts';
 export { resizeTaps } from './operators/resize.ts';
 export type { Taps } from './operators/resize.ts';
 export { referenceExecutor } from './referenceExecutor.ts';

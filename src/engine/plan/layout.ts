@@ -2,6 +2,7 @@ import type { FloatValue, Operation, QuantizedGraph, QuantizedValue } from '../.
 import { bytesPerElement, elementCount } from '../../tensor/index.ts';
 import { inputsOf } from '../../reference/index.ts';
 import { pixelInputOf, type PixelInput } from './pixelInput.ts';
+import { rowMajorValues } from './rowMajor.ts';
 
 /** Channels are stored in multiples of this, so that every store of a kernel is a whole vector. */
 export const CHANNEL_BLOCK = 16;
@@ -47,27 +48,27 @@ export function roundUp(value: number, multiple: number): number {
 
 /**
  * Layout of every value: images and vectors of bytes as NHWC, images of float32 that never leave the engine too, everything else
- * plain.
+ * plain, also what has an image's dimensions and is read by rows.
  */
 export function chooseLayouts(graph: QuantizedGraph): Map<string, Layout> {
   const narrow = narrowImages(graph);
-  const outside = new Set([...graph.inputs, ...graph.outputs]);
+  const plain = new Set([...graph.inputs, ...graph.outputs, ...rowMajorValues(graph)]);
   return new Map(
     [...graph.values].map(([name, value]) => {
       if (value.kind === 'quantized') return [name, layoutOf(value, narrow.has(name))];
       const pixels = pixelInputOf(graph, name, narrow);
       if (pixels) return [name, { kind: 'plain', byteLength: pixels.byteLength, pixels }];
-      return [name, layoutOfFloat(value, outside.has(name))];
+      return [name, layoutOfFloat(value, plain.has(name))];
     }),
   );
 }
 
 /** Where there is one pixel or one channel, both orders are the same, and it is called plain. */
-function layoutOfFloat({ dtype, shape }: FloatValue, outside: boolean): Layout {
+function layoutOfFloat({ dtype, shape }: FloatValue, plain: boolean): Layout {
   const byteLength = elementCount(shape) * bytesPerElement[dtype];
   const [batch = 1, channels = 1, height = 1, width = 1] = shape;
   const image = dtype === 'float32' && shape.length === 4 && batch === 1 && channels > 1 && height * width > 1;
-  return image && !outside ? { kind: 'nhwcFloat', height, width, channels, byteLength } : { kind: 'plain', byteLength };
+  return image && !plain ? { kind: 'nhwcFloat', height, width, channels, byteLength } : { kind: 'plain', byteLength };
 }
 
 function layoutOf(value: QuantizedValue, narrow: boolean): Layout {

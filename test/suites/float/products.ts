@@ -114,6 +114,41 @@ const matMuls = fc.tuple(upTo(40), upTo(20), widths, floatCommon).map(([rows, de
   return floatProblem({ opType: 'MatMul', inputs: [[1, rows, depth], weights] }, common, { kernel: /^float\.matmul/ });
 });
 
+/** Leading dimensions of two operands and of their product, the batch in front. */
+const leading = fc.constantFrom<readonly [readonly number[], readonly number[]]>(
+  [[1], [1]],
+  [
+    [1, 3],
+    [1, 3],
+  ],
+  [
+    [1, 1],
+    [1, 2],
+  ],
+  [
+    [1, 2, 3],
+    [1, 1, 3],
+  ],
+  [[1, 2], [1]],
+);
+
+/** Products of two values, as attention has them, or of a value and a stack of constant matrices. */
+const valueMatMuls = fc
+  .tuple(leading, fc.oneof(upTo(9), fc.integer({ min: 60, max: 140 })), upTo(20), widths, fc.nat(3), floatCommon)
+  .map(([[left, right], rows, depth, columns, constant, common]): Problem => {
+    const shapes = [
+      [...left, rows, depth],
+      [...right, depth, columns],
+    ];
+    // a batch goes through the first dimension of both
+    const inputs = shapes.map((shape, at) => {
+      if (constant !== at || shape.length !== 4) return shape;
+      return constantOf(shape.slice(1), seededRandom(common.seed + 1));
+    });
+    const batch = left.length === right.length ? common.batch : 1;
+    return floatProblem({ opType: 'MatMul', inputs }, { ...common, batch }, { kernel: /^float\.matmul\.values$/ });
+  });
+
 export const floatProductSuites: readonly Suite[] = [
   { name: 'float convolution', problems: dense.map(convProblem), runs: 40 },
   { name: 'float pointwise convolution', problems: pointwise.map(convProblem), runs: 25 },
@@ -121,5 +156,6 @@ export const floatProductSuites: readonly Suite[] = [
   { name: 'float grouped convolution', problems: grouped.map(convProblem), runs: 25 },
   { name: 'float depthwise convolution', problems: depthwise.map(convProblem), runs: 30 },
   { name: 'float transposed convolution', problems: transposed, runs: 25 },
+  { name: 'float products of two values', problems: valueMatMuls, runs: 40 },
   { name: 'float fully connected', problems: fc.oneof(gemms, matMuls), runs: 30 },
 ];

@@ -9,6 +9,7 @@ import { convOf, planConv } from './conv/index.ts';
 import { convTransposeOf, planConvTranspose } from './conv/transposed.ts';
 import { gemmOf, planGemm } from './gemm.ts';
 import { planGlobalPool } from './globalPool.ts';
+import { planMatMul } from './matMul.ts';
 import { planInstanceNormalization } from './instanceNormalization.ts';
 import { planBatchNormalization, planLrn } from './normalization.ts';
 import { planPool } from './pool.ts';
@@ -22,6 +23,7 @@ const planners: readonly FloatPlanner[] = [
   planConv,
   planConvTranspose,
   planGemm,
+  planMatMul,
   planUnary,
   planBinary,
   planPool,

@@ -23,7 +23,7 @@ export interface ProductPlace {
 
 /** Float32 panels at an address; or int8 ones, with scratch for all of them in float32, or for one where panels are outermost. */
 export type PlacedWeights =
-  | { readonly stored: 'float'; readonly address: number }
+  | { readonly stored: 'float'; readonly address: number | Local }
   | { readonly stored: 'int8'; readonly packed: PackedIntegers; readonly scratch: Local };
 
 interface Pointers {
@@ -88,12 +88,13 @@ function emitPanels(
     if (inPanels)
       emitDequantizePanel(f, product, { vectors, target: weights.scratch, pointers: integers, packed: weights.packed });
     body({ group, column }, { vectors, columns });
-    if (!inPanels) advance(pointers.weights, depth * vectors * LANES * 4);
+    if (!inPanels) advance(pointers.weights, (product.weightStep === undefined ? depth : 1) * vectors * LANES * 4);
     advance(pointers.bias, vectors * LANES * 4);
     advance(column, vectors * LANES * 4);
   };
-  if (weights.stored === 'float') f.i32(weights.address);
-  else f.get(weights.scratch);
+  const start = weights.stored === 'float' ? weights.address : weights.scratch;
+  if (typeof start === 'number') f.i32(start);
+  else f.get(start);
   f.set(pointers.weights).i32(place.bias).set(pointers.bias);
   if (inPanels) f.i32(weights.packed.weights).set(integers.weights).i32(0).set(integers.column);
   f.repeat(group, { start: 0, end: product.groups.count, step: 1 }, () => {
@@ -195,7 +196,7 @@ function emitSums(
   const [at, weights, counter] = f.locals('i', 3) as [Local, Local, Local];
   const columns = f.locals('v', vectors);
   const factor = f.local('v');
-  const rowBytes = vectors * LANES * 4;
+  const rowBytes = product.weightStep ?? vectors * LANES * 4;
   const step = (run: number, k: number): void => {
     columns.forEach((column, vector) => {
       f.get(weights)

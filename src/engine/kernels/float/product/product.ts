@@ -24,6 +24,8 @@ export interface Product {
   readonly units: Units;
   /** Bytes from a pixel's window to the next one's. */
   readonly pixelStep: number;
+  /** Bytes from one row of the weights to the next, where they are a matrix in memory instead of packed panels. */
+  readonly weightStep?: number | undefined;
   readonly runs: readonly Run[];
   readonly groups: { readonly count: number; readonly step: number };
   /** Output columns of a group. */
