@@ -4,7 +4,7 @@ import { runQuantized } from '../reference/index.ts';
 import { tensorsOf, type FeedMap, type TensorMap } from '../tensor/index.ts';
 import { pairs } from './dot.ts';
 import type { Executable, NodeTiming } from './executable.ts';
-import { outputsOf } from './plan/arena.ts';
+import { outputsOf } from './plan/values.ts';
 import { planNetwork } from './plan/plan.ts';
 
 type NodeFacts = Omit<NodeTiming, 'ms'>;
