@@ -12,11 +12,12 @@ export function goldenFeeds(graph: QuantizedGraph): TensorMap {
   for (const name of graph.inputs) {
     const value = present(graph.values.get(name), `input '${name}'`);
     const shape = value.shape.map((dim) => (dim === BATCH ? 1 : dim));
-    const fed = tensor(value.kind === 'quantized' ? 'uint8' : value.dtype, shape);
+    const fed = tensor(value.kind === 'quantized' ? value.storedAs : value.dtype, shape);
     const { data } = fed;
     for (let i = 0; i < data.length; i++) {
       if (data instanceof BigInt64Array || data instanceof BigUint64Array) data[i] = BigInt(Math.floor(random() * 2));
-      else data[i] = fed.dtype === 'float32' ? Math.fround(random() * 4 - 2) : Math.floor(random() * 128);
+      else if (fed.dtype === 'float32') data[i] = Math.fround(random() * 4 - 2);
+      else data[i] = data instanceof Int8Array ? Math.floor(random() * 256) - 128 : Math.floor(random() * 128);
     }
     feeds.set(name, fed as Tensor);
   }

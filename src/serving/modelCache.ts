@@ -170,7 +170,7 @@ export class ModelCache {
     while (this.#usedBytes() > this.#budgetBytes) {
       const idle = [...this.#entries.values()].filter(({ users, model }) => users === 0 && model !== undefined);
       const oldest = idle.sort((a, b) => a.lastUsed - b.lastUsed)[0];
-      if (oldest === undefined || this.#entries.size === 1) return;
+      if (oldest === undefined || this.#entries.size === 1) break;
       this.#entries.delete(oldest.key);
       this.#metrics.evictions.inc();
       await this.#pool.unload(oldest.key);

@@ -6,6 +6,7 @@ import { createTerminal } from '../../src/cli/terminal.ts';
 import { formatBytes, formatCount, formatMs, formatTable } from '../../src/cli/text.ts';
 import { tierReport } from '../../src/engine/index.ts';
 import { readModel } from '../../src/onnx/index.ts';
+import { PeerError } from './checkPeer.ts';
 import { benchNetwork, jsonLine, type BenchResult } from './benchNetwork.ts';
 import { isNetworkName, networkNames, networks } from './generators/networks.ts';
 import { toOnnx } from './generators/toOnnx.ts';
@@ -129,8 +130,14 @@ else if (values.kernels) {
   printMachine();
   const peers = new Set<string>();
   for (const name of positionals.length > 0 ? positionals : networkNames)
-    for (const peer of await run(name)) peers.add(peer);
+    try {
+      for (const peer of await run(name)) peers.add(peer);
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error;
+      terminal.note(`${name}: ${error.message}`);
+      process.exitCode = 1;
+    }
   for (const peer of peers) terminal.note(peer);
   // onnxruntime-web keeps its worker threads.
-  process.exit(0);
+  process.exit();
 }

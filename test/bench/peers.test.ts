@@ -4,6 +4,7 @@ import { readDigitsModel } from '../../src/cli/sample/digits.ts';
 import { readModel, writeModel } from '../../src/onnx/index.ts';
 import { loadOnnxruntime, openOnnxFile } from '../../src/onnxruntime/index.ts';
 import { importModel } from '../../src/transform/index.ts';
+import { node } from '../support/networks.ts';
 import { checkFusedConvolutions } from './checkPeer.ts';
 import { openOnnxruntimeNode } from './contestants/onnxruntimeNode.ts';
 import { openOnnxruntimeWeb } from './contestants/onnxruntimeWeb.ts';
@@ -31,6 +32,19 @@ describe.skipIf(!installed)('peers of the bench', () => {
     const nodes = model.graph.nodes.filter(({ opType }) => opType !== 'QLinearConv');
     const without = writeModel({ ...model, graph: { ...model.graph, nodes } });
     expect(() => checkFusedConvolutions(quantized, without)).toThrow(/0 QLinearConv nodes for 19/);
+  });
+
+  it('are refused when convolutions of theirs with a Relu are left in float', async () => {
+    const model = readModel(quantized);
+    const producers = new Map(model.graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node.opType])));
+    const nodes = model.graph.nodes.flatMap((item) => {
+      const [data = ''] = item.inputs;
+      if (item.opType !== 'QuantizeLinear' || producers.get(data) !== 'Conv') return [item];
+      const relu = node('Relu', [data], [`${data}.relu`]);
+      return [relu, { ...item, inputs: [`${data}.relu`, ...item.inputs.slice(1)] }];
+    });
+    const withRelu = writeModel({ ...model, graph: { ...model.graph, nodes } });
+    expect(() => checkFusedConvolutions(withRelu, withRelu)).toThrow(/0 QLinearConv nodes for 19/);
   });
 
   it('agree with each other', async () => {

@@ -62,8 +62,13 @@ function expectReferenceBits(
   }
 }
 
-/** sha-256 of the outputs of the golden network for its inputs: what every machine gives. */
-const GOLDEN = '5a8c94f03cc1aa849c2d4f88c702e4b5aee97e87077db0de668ba5609d6a8b3c';
+/** sha-256 of the outputs of each network for its input, or for seeded noise: what every machine gives. */
+const golden = {
+  blocks: '5a8c94f03cc1aa849c2d4f88c702e4b5aee97e87077db0de668ba5609d6a8b3c',
+  digits: '678ee798d1ea051e169416adb05d50261593ccc8433a5d7e53ed9c5cc5258880',
+  mobilenet_v2: '098e3a2ff5c233c4fac793aaa122580b6056ff0e03ffb9ee3bda98c83fd4c5a4',
+  mobilenet_v3_small: '37683437ce10cdbeeec9d8eb668edad0ad1bd8d5e6a8dd22f915e3d561fe1128',
+} as const;
 
 describe('the golden network', () => {
   const { graph, feeds } = networkProblem(
@@ -79,16 +84,17 @@ describe('the golden network', () => {
   );
 
   it.each(executablesOf(graph))('gives the same hash on %s as everywhere and always', (_, executable) => {
-    expect(hashOf(executable.run(feeds))).toBe(GOLDEN);
+    expect(hashOf(executable.run(feeds))).toBe(golden.blocks);
   });
 });
 
 describe('the sample network', () => {
-  it('gives the bits of the reference on every tier', async () => {
+  it('gives the bits of the reference on every tier, and those of every machine', async () => {
     const file = join(import.meta.dirname, '..', '..', 'src', 'cli', 'sample', 'digits-mobilenet.onnx');
     const graph = await quantizeFile(readFileSync(file));
     const executables = executablesOf(graph);
     expectReferenceBits(graph, executables, [1, 2]);
+    for (const [, executable] of executables) expect(hashOf(executable.run(noise(graph, 1)))).toBe(golden.digits);
     for (const [name, executable] of executables) if (name !== 'reference') expectFast(executable);
   });
 });
@@ -122,12 +128,14 @@ describe('networks that are float in part', () => {
 });
 
 describe.each(['mobilenet_v2', 'mobilenet_v3_small'] as const)('%s at 64 pixels', (name) => {
-  it('gives the bits of the reference on the fastest tier', async () => {
+  it('gives the bits of the reference on the fastest tier, and those of every machine', async () => {
     const network = networks[name](7);
     const small = { ...network, input: { ...network.input, shape: [3, 64, 64] } };
     const graph = await quantizeFile(toOnnx(small));
     const executable = compile(graph);
     expectReferenceBits(graph, [[executable.tier, executable]], [3, 4]);
+    for (const each of [executable, compile(graph, { tier: 'simd' })])
+      expect(hashOf(each.run(noise(graph, 3)))).toBe(golden[name]);
     expectFast(executable);
     expectSmall(graph, executable);
   });

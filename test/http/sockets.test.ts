@@ -64,6 +64,44 @@ describe('a client that goes away in the middle', () => {
     expect((await fetch(`${url}/v2/health/ready`)).status).toBe(200);
   });
 
+  it('leaves the queue, so that nothing is computed for it', async () => {
+    const slow = await startTestService({ OCTET_THREADS: '1', OCTET_ENGINE_TIER: 'reference' });
+    try {
+      const address = new URL(await slow.app.listen({ host: '127.0.0.1', port: 0 }));
+      const file = octets(qdqNetwork({ channels: 64 }));
+      expect((await slow.inject({ method: 'POST', url: '/v1/models/m/versions', ...file })).statusCode).toBe(201);
+      expect((await slow.inject({ method: 'POST', url: '/v2/repository/models/m/load' })).statusCode).toBe(200);
+      const infer = (samples: number, signal?: AbortSignal) => {
+        const data = new Array<number>(samples * 192).fill(1);
+        const body = JSON.stringify({ inputs: [{ name: 'image', shape: [samples, 3, 8, 8], datatype: 'FP32', data }] });
+        return fetch(new URL('/v2/models/m/infer', address), { method: 'POST', body, signal: signal ?? null });
+      };
+      const metric = async (name: string) =>
+        (await slow.inject({ url: '/metrics' })).body.split('\n').find((line) => line.startsWith(name));
+      const long = infer(1_500);
+      const client = new AbortController();
+      const short: Promise<unknown>[] = [];
+      // once the long one runs, the next has to wait
+      await expect
+        .poll(
+          async () => {
+            short.push(infer(1, client.signal).catch(() => undefined));
+            return metric('octet_inference_pending');
+          },
+          { timeout: 20_000 },
+        )
+        .toMatch(/ [1-9]/);
+      client.abort();
+      await expect
+        .poll(() => metric('octet_inference_refused_total'), { timeout: 20_000 })
+        .toMatch(/\{code="CANCELLED"\} [1-9]/);
+      expect((await long).status).toBe(200);
+      await Promise.all(short);
+    } finally {
+      await slow.stop();
+    }
+  });
+
   it('leaves nothing of its multipart upload either', async () => {
     const before = await service.files();
     const request = httpRequest({

@@ -75,6 +75,7 @@ describe('ModelCache', () => {
     await cache.load(b);
     expect([a, b].map((version) => cache.state(version).state)).toEqual(['UNLOADED', 'READY']);
     expect(cache.loaded.map(({ version }) => version)).toEqual([b]);
+    expect((await metrics.loadedModels.get()).values).toMatchObject([{ value: 1 }]);
   });
 
   it('answers every request while versions push each other out', async () => {

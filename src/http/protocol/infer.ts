@@ -1,3 +1,4 @@
+import { departureOf } from '../departure.ts';
 import { inferenceErrors } from '../errorGroups.ts';
 import { operation, type App } from '../operation.ts';
 import { serverTiming } from '../routes/predict.ts';
@@ -42,7 +43,7 @@ export function inferRoutes(app: App, services: HttpServices): void {
         let read: InferRequest | undefined;
         const served = await services.serving.serve(request.params.name, request.params.version, {
           protocol: 'v2',
-          signal: request.signal,
+          signal: departureOf(reply),
           async preprocess(version) {
             read = readInferRequest(body, header === undefined ? undefined : String(header), version.summary);
             return read.feeds;

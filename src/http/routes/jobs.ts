@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { JobEvent } from '../../jobs/index.ts';
 import type { JobRecord } from '../../store/index.ts';
+import { departureOf } from '../departure.ts';
 import { IdempotencyGate, idempotencyHeaders } from '../idempotency.ts';
 import { jobId } from '../names.ts';
 import { operation, type App } from '../operation.ts';
@@ -107,14 +108,14 @@ function followRoutes(app: App, services: HttpServices): void {
         errors: ['JOB_NOT_FOUND'],
       },
     ),
-    async (request) => {
+    async (request, reply) => {
       const { id } = request.params;
       const job = await services.store.metadata.job(id);
       if (request.query.wait === 0 || hasEnded(job)) return presentJob(job);
       const signal = AbortSignal.any([
         AbortSignal.timeout(request.query.wait * 1_000),
         services.stopping,
-        request.signal,
+        departureOf(reply),
       ]);
       let last = job;
       for await (const event of services.queue.follow(id, signal)) last = event.job;
@@ -148,7 +149,7 @@ function followRoutes(app: App, services: HttpServices): void {
       const { id } = request.params;
       await services.store.metadata.job(id);
       const seen = Number(request.headers['last-event-id'] ?? -1);
-      const signal = AbortSignal.any([services.stopping, request.signal]);
+      const signal = AbortSignal.any([services.stopping, departureOf(reply)]);
       await sendEvents(reply, jobEvents(services.queue.follow(id, signal), seen));
     },
   );

@@ -13,6 +13,7 @@ import {
 } from '../../serving/index.ts';
 import type { VersionRecord } from '../../store/index.ts';
 import type { TensorMap } from '../../tensor/index.ts';
+import { departureOf } from '../departure.ts';
 import { inferenceErrors } from '../errorGroups.ts';
 import { modelName, versionSelector } from '../names.ts';
 import { operation, type App } from '../operation.ts';
@@ -77,7 +78,7 @@ export function predictRoute(app: App, services: HttpServices): void {
       const { top_k: k, version, raw } = request.query;
       const served = await services.serving.serve(request.params.name, version, {
         protocol: 'predict',
-        signal: request.signal,
+        signal: departureOf(reply),
         preprocess: (found) => imageFeeds(image, found),
         postprocess: (outputs, found) => interpret(outputs, found, { k, raw }),
       });
