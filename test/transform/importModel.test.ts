@@ -97,6 +97,12 @@ describe('the check before any compute', () => {
 });
 
 describe('what is out of scope', () => {
+  it('an output that is an input', () => {
+    const error = refusal({ nodes: [relu], outputs: ['y', 'x'] });
+    expect(error.code).toBe('MODEL_OUT_OF_SCOPE');
+    expect(error.message).toContain("'x' is a graph input");
+  });
+
   it.each(['Loop', 'If', 'Scan', 'LSTM', 'GRU', 'SequenceAt', 'Optional'])('%s is said so in words', (opType) => {
     const error = refusal({ nodes: [op(opType, 'x', 'a'), op('Det', 'a', 'y')] });
     expect(error.code).toBe('MODEL_OUT_OF_SCOPE');
@@ -283,6 +289,11 @@ describe('a small file that asks for much', () => {
         inputs: { x: [1, 1, 4096, 4096] },
         nodes: [op('MaxPool', 'x', 'y', { kernel_shape: [4000, 4000], pads: [3999, 3999, 3999, 3999] })],
       },
+    ],
+    ['an input that nobody reads', { inputs: { ...image, z: ['N', 3, 2 ** 20, 2 ** 20] }, nodes: [relu] }],
+    [
+      'a batch that the file fixes and mixes',
+      { inputs: { x: [2 ** 40, 3, 8, 8] }, nodes: [op('ReduceMean', 'x', 'y', { axes: [0] })] },
     ],
   ])('%s is refused before it is computed', (_, network) => {
     const began = performance.now();

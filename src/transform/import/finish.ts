@@ -28,6 +28,8 @@ interface Parts {
 /**
  * A graph output that is another value under a second name gives that value its name; where the value is an input, a
  * constant or itself an output, an Identity node stays.
+ *
+ * @throws AppError MODEL_OUT_OF_SCOPE for an output that is an input by its very name, so that no node can make it
  */
 function nameOutputs(importer: Importer, names: { inputs: readonly string[]; outputs: readonly string[] }): Parts {
   const made = new Set(importer.nodes.flatMap(({ outputs }) => outputs));
@@ -41,6 +43,12 @@ function nameOutputs(importer: Importer, names: { inputs: readonly string[]; out
     if (!type)
       throw new AppError('MODEL_INVALID', `The graph output '${output}' depends on the size of the batch alone.`);
     if (target === output && made.has(output)) continue;
+    if (names.inputs.includes(output))
+      throw new AppError(
+        'MODEL_OUT_OF_SCOPE',
+        `The graph output '${output}' is a graph input; only values that nodes make can be returned.`,
+        { output },
+      );
     types.set(output, type);
     if (target !== output && made.has(target) && !outputs.has(target) && !renames.has(target))
       renames.set(target, output);

@@ -1,6 +1,6 @@
 import { AppError, present } from '../../base/index.ts';
 import type { Node, ValueType } from '../../graph/index.ts';
-import { bytesPerElement, elementCount, formatShape, tensor, type Tensor } from '../../tensor/index.ts';
+import { bytesPerElement, elementCount, formatShape, tensor, type Shape, type Tensor } from '../../tensor/index.ts';
 import { runNode } from '../../reference/index.ts';
 import { checkArity, invalid, shapeRule, unsupported, type FixedType, type Known } from '../shapes/index.ts';
 import { stepsOf } from '../macs.ts';
@@ -63,8 +63,10 @@ export class Importer {
     return this.probes.length > 1;
   }
 
+  /** @throws AppError MODEL_TOO_COMPLEX for an input beyond the limits of a value */
   addInput(name: string, type: FixedType, carriesBatch: boolean): void {
     const shapes = this.probes.map((batch) => (carriesBatch ? [batch, ...type.shape.slice(1)] : type.shape));
+    this.#checkSizes(`Input '${name}' is`, shapes);
     this.#values.set(name, { dtype: type.dtype, shapes, tensors: undefined });
     this.types.set(name, { dtype: type.dtype, shape: present(sharedShape(shapes, this.probes), name) });
   }
@@ -164,18 +166,22 @@ export class Importer {
     if (!rule) throw unsupported(node, 'the operator is not supported');
     checkArity(node);
     const types = this.probes.map((_, probe) => rule(node, this.known(node, probe)));
-    this.#checkSizes(node, types.flat());
+    const shapes = types.flat().map(({ shape }) => shape);
+    this.#checkSizes(`Node '${node.name}' (${node.opType}) makes`, shapes, node.name);
     if (!this.#fold(node, types)) this.#emit(node, types);
   }
 
-  #checkSizes(node: Node, types: readonly FixedType[]): void {
-    const largest = (this.probes.at(-1) ?? 1) * this.#limits.valueElements;
-    for (const { shape } of types) {
-      if (shape.length > this.#limits.rank)
-        throw tooComplex(node, `makes a value of ${shape.length} dimensions`, this.#limits.rank);
-      const count = elementCount(shape);
-      if (!(count <= largest))
-        throw tooComplex(node, `makes a value of shape ${formatShape(shape)} (elements)`, this.#limits.valueElements);
+  /** Values of a free batch are measured for its largest probe; of a fixed one, with all their samples. */
+  #checkSizes(what: string, shapes: readonly Shape[], nodeName?: string): void {
+    const { rank, valueElements } = this.#limits;
+    const largest = (this.batchIsFree ? Math.max(...this.probes) : 1) * valueElements;
+    const refuse = (form: string, limit: number): never => {
+      const params = { ...(nodeName === undefined ? {} : { nodeName }), limit };
+      throw new AppError('MODEL_TOO_COMPLEX', `${what} ${form}; allowed are ${limit}.`, params);
+    };
+    for (const shape of shapes) {
+      if (shape.length > rank) refuse(`a value of ${shape.length} dimensions`, rank);
+      if (!(elementCount(shape) <= largest)) refuse(`a value of shape ${formatShape(shape)} (elements)`, valueElements);
     }
   }
 
