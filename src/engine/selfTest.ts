@@ -72,11 +72,16 @@ function reasonFor(tier: Tier, asked: Tier | undefined, findings: Findings): str
 /** What the self-test of the tier showed, and how it sums products. */
 function gave(tier: Tier, { dotSemantics, speedup }: Findings): string {
   if (tier === 'reference') return 'No WebAssembly tier passed its self-test.';
-  const dot = isExact(dotSemantics)
-    ? `the relaxed dot product is exact here (${dotSemantics})${tier === 'simd' ? ' and not used' : ''}`
-    : `the relaxed dot product is ${dotSemantics} here, so products are summed as int16 pairs`;
+  const found = `the relaxed dot product is ${isExact(dotSemantics) ? `exact here (${dotSemantics})` : `${dotSemantics} here`}`;
+  const dot = `${found}, ${usedProducts(tier, dotSemantics)}`;
   const times = tier === 'wide' && speedup !== undefined ? ` at ${speedup.toFixed(1)} times the speed of 128 bits` : '';
   return `The ${tier === 'wide' ? '256-bit' : tier} kernels gave the reference's bits${times}; ${dot}.`;
+}
+
+function usedProducts(tier: Tier, semantics: DotSemantics): string {
+  if (tier !== 'simd' && isExact(semantics)) return 'and sums products of bytes';
+  if (tier !== 'simd' && semantics === 'saturating') return 'so bytes are summed where that is exact, else int16 pairs';
+  return 'and products are summed as int16 pairs';
 }
 
 /** A small network through every kind of vector code, on random bytes, against the reference. */

@@ -93,7 +93,7 @@ class SqliteQueue implements EmbeddedQueue {
     const job = this.#database.write((sql) => {
       const { state } = readJob(sql, id);
       if (state !== 'queued' && state !== 'running')
-        throw new AppError('JOB_ENDED', `Job '${id}' has already ${state}.`, { job: id, state });
+        throw new AppError('JOB_ENDED', `Job '${id}' has already ended: it is ${state}.`, { job: id, state });
       sql.run(
         `UPDATE jobs SET state = 'cancelled', endedAt = @now, sequence = sequence + 1, worker = NULL, leaseUntil = NULL
          WHERE id = @id`,

@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+
+import { readInteger, readNumber } from '../../src/cli/command.ts';
 import { askedTier } from '../../src/cli/engineTier.ts';
 import { createTerminal } from '../../src/cli/terminal.ts';
 import { formatBytes, formatCount, formatMs, formatTable } from '../../src/cli/text.ts';
 import { tierReport } from '../../src/engine/index.ts';
 import { readModel } from '../../src/onnx/index.ts';
-import { PeerError } from './checkPeer.ts';
 import { benchNetwork, jsonLine, type BenchResult } from './benchNetwork.ts';
 import { isNetworkName, networkNames, networks } from './generators/networks.ts';
 import { toOnnx } from './generators/toOnnx.ts';
@@ -101,7 +102,12 @@ function printMachine(): void {
   terminal.note(`engine tier ${tier}: ${reason}\n`);
 }
 
-async function run(name: string): Promise<readonly string[]> {
+interface Settings {
+  readonly batches: readonly number[];
+  readonly seconds: number;
+}
+
+async function run(name: string, { batches, seconds }: Settings): Promise<readonly string[]> {
   terminal.progress(`prepare ${name}`, 0, 1);
   const model = await openModel(name);
   if (values.layers) {
@@ -109,10 +115,10 @@ async function run(name: string): Promise<readonly string[]> {
     return [];
   }
   let peers: readonly string[] = [];
-  for (const batch of values.batch.split(',').map(Number)) {
+  for (const batch of batches) {
     const result = await benchNetwork(model, {
       batch,
-      seconds: Number(values.seconds),
+      seconds,
       withWeb: !values['no-web'],
       onRound: (done, total) => terminal.progress(name, done, total),
     });
@@ -122,22 +128,38 @@ async function run(name: string): Promise<readonly string[]> {
   return peers;
 }
 
-if (values.help) terminal.print(help);
-else if (values.kernels) {
+/** Times network after network; one that cannot be timed takes nothing from the others, but from the exit code. */
+async function runAll(): Promise<void> {
+  const settings = {
+    batches: values.batch.split(',').map((text) => readInteger('batch', text, { low: 1, high: 1024 })),
+    seconds: readNumber('seconds', values.seconds, { low: 0.1, high: 600 }),
+  };
   printMachine();
-  terminal.print(kernelTable());
-} else {
-  printMachine();
+  if (values.kernels) {
+    terminal.print(kernelTable());
+    return;
+  }
   const peers = new Set<string>();
   for (const name of positionals.length > 0 ? positionals : networkNames)
     try {
-      for (const peer of await run(name)) peers.add(peer);
+      for (const peer of await run(name, settings)) peers.add(peer);
     } catch (error) {
-      if (!(error instanceof PeerError)) throw error;
-      terminal.note(`${name}: ${error.message}`);
-      process.exitCode = 1;
+      explain(name, error);
     }
   for (const peer of peers) terminal.note(peer);
+}
+
+function explain(name: string, error: unknown): void {
+  terminal.endProgress();
+  terminal.note(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
+
+if (values.help) terminal.print(help);
+else {
+  await runAll().catch((error: unknown) => {
+    explain('bench', error);
+  });
   // onnxruntime-web keeps its worker threads.
   process.exit();
 }

@@ -41,8 +41,10 @@ export async function benchNetwork(
   const graph = importModel(readModel(model.quantized));
   const feeds = randomFeeds(graph, { batch });
   const octet = await loadOctet(model.quantized, feeds, askedTier(process.env));
-  const octet2 = await openOctetThreads(octet.executable, feeds, 2);
-  const octetTeam = await openOctetTeam(octet.executable, feeds, 2);
+  // the plain kernels run in one thread
+  const isShared = octet.executable.share() !== undefined;
+  const octet2 = isShared ? await openOctetThreads(octet.executable, feeds, 2) : undefined;
+  const octetTeam = isShared ? await openOctetTeam(octet.executable, feeds, 2) : undefined;
   const int8 = await openOnnxruntimeNode(model.quantized, { threads: 1, keepOptimized: true });
   const int8Two = await openOnnxruntimeNode(model.quantized, { threads: 2 });
   const fp32 = model.float ? await openOnnxruntimeNode(model.float, { threads: 1 }) : undefined;
@@ -52,8 +54,8 @@ export async function benchNetwork(
     const samples = new Map([['octet2', 2 * batch]]);
     const contestants: Contestant[] = [
       { name: 'octet', run: () => octet.executable.run(feeds) },
-      { name: 'octet2', run: () => octet2.run() },
-      { name: 'octetTeam', run: () => octetTeam.run() },
+      ...(octet2 ? [{ name: 'octet2', run: () => octet2.run() }] : []),
+      ...(octetTeam ? [{ name: 'octetTeam', run: () => octetTeam.run() }] : []),
       { name: 'ortInt8', run: () => int8.run(feeds) },
       { name: 'ortInt8x2', run: () => int8Two.run(feeds) },
       ...(fp32 ? [{ name: 'ortFp32', run: () => fp32.run(feeds) }] : []),

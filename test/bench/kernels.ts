@@ -189,8 +189,10 @@ export function kernelTable(): string {
   const forms = formsOf();
   const peaks = peakRows(forms);
   const rows = layers().map((layer) => rowOf(layer, forms));
+  const { name, forSmallWeights } = dotOfTier('wide', dotSemantics);
+  const products = forSmallWeights ? `${name}, or ${forSmallWeights.name} where that is exact` : name;
   return [
-    `GMAC/s, one thread; the relaxed dot is ${dotSemantics} here, products are ${dotOfTier('wide', dotSemantics).name}`,
+    `GMAC/s, one thread; the relaxed dot is ${dotSemantics} here, products are ${products}`,
     formatTable([['layer', 'plain loops', ...forms.keys()], ...rows, ...peaks]),
   ].join('\n');
 }
