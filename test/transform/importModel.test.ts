@@ -107,6 +107,7 @@ describe('operands of another type', () => {
         initializers: { w: tensor('int8', [192, 2]) },
       },
     ],
+    ['bounds of integers', { nodes: [op('Clip', 'x low', 'y')], initializers: { low: int(0) } }],
   ])('%s are refused', (_, network) => {
     const error = refusal(network);
     expect(error.code).toBe('SHAPE_MISMATCH');

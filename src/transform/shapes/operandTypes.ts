@@ -10,7 +10,7 @@ const floatOperators: ReadonlySet<string> = new Set([
 ]);
 
 /** Operators that take integers, too, but operands of one type alone. */
-const uniformOperators: ReadonlySet<string> = new Set(['Gemm', 'MatMul', 'PRelu']);
+const uniformOperators: ReadonlySet<string> = new Set(['Gemm', 'MatMul', 'PRelu', 'Clip']);
 
 /** @throws AppError SHAPE_MISMATCH for an operand of a type that the operator does not take */
 export function checkOperandTypes(node: Node, inputs: readonly (Known | undefined)[]): void {
