@@ -2,11 +2,14 @@ import { globSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AppError, errorCatalogue } from '../../src/base/index.ts';
+import { AppError, errorCatalogue, seededRandom } from '../../src/base/index.ts';
 import { readModel, writeModel, type ReadLimits } from '../../src/onnx/index.ts';
 import { importModel } from '../../src/transform/index.ts';
 import { operatorCases } from '../transform/support/operatorCases.ts';
 import { modelOf } from '../transform/support/build.ts';
+import { mutate } from '../suites/onnx/mutate.ts';
+import { networkOf, networkSpecs } from '../suites/onnx/network.ts';
+import { seeds, upTo } from '../suites/problem.ts';
 import { everyKind } from './support/everyKind.ts';
 
 /** Small limits, so that a damaged length that asks for memory is refused, not granted. */
@@ -88,6 +91,18 @@ describe.each([...own, ...zoo])('%s', (_, file) => {
       { numRuns: runs },
     );
   });
+});
+
+it('networks whose attributes, names, types or elements are others are read or refused', () => {
+  fc.assert(
+    fc.property(networkSpecs, seeds, upTo(3), (spec, seed, changes) => {
+      const random = seededRandom(seed);
+      let model = networkOf(spec);
+      for (let change = 0; change < changes; change++) model = mutate(model, random);
+      outcome(writeModel(model));
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 it('bytes of chance are refused', () => {

@@ -96,6 +96,32 @@ describe('the check before any compute', () => {
   });
 });
 
+describe('operands of another type', () => {
+  it.each<[string, Partial<Network>]>([
+    ['weights of Conv', { nodes: [op('Conv', 'x w', 'y')], initializers: { w: tensor('int8', [4, 3, 1, 1]) } }],
+    ['an image of indices', { nodes: [op('ArgMax', 'x', 'i', { axis: 1 }), op('LeakyRelu', 'i', 'y')] }],
+    [
+      'one matrix of two',
+      {
+        nodes: [op('Flatten', 'x', 'f'), op('MatMul', 'f w', 'y')],
+        initializers: { w: tensor('int8', [192, 2]) },
+      },
+    ],
+    ['bounds of integers', { nodes: [op('Clip', 'x low', 'y')], initializers: { low: int(0) } }],
+  ])('%s are refused', (_, network) => {
+    const error = refusal(network);
+    expect(error.code).toBe('SHAPE_MISMATCH');
+    expect(error.message).toMatch(/ of (int8|int64|float32)\b/);
+  });
+
+  it('fractions where integers belong are refused', () => {
+    const nodes = [op('Slice', 'x s e', 'y')];
+    const error = refusal({ nodes, initializers: { s: floats(0, 0.5), e: floats(1, 2.5) } });
+    expect(error.code).toBe('MODEL_INVALID');
+    expect(error.message).toContain('must be integers');
+  });
+});
+
 describe('what is out of scope', () => {
   it('an output that is an input', () => {
     const error = refusal({ nodes: [relu], outputs: ['y', 'x'] });

@@ -2,7 +2,15 @@ import { AppError, present } from '../../base/index.ts';
 import type { Node, ValueType } from '../../graph/index.ts';
 import { bytesPerElement, elementCount, formatShape, tensor, type Shape, type Tensor } from '../../tensor/index.ts';
 import { runNode } from '../../reference/index.ts';
-import { checkArity, invalid, shapeRule, unsupported, type FixedType, type Known } from '../shapes/index.ts';
+import {
+  checkArity,
+  checkOperandTypes,
+  invalid,
+  shapeRule,
+  unsupported,
+  type FixedType,
+  type Known,
+} from '../shapes/index.ts';
 import { stepsOf } from '../macs.ts';
 import { canonicalize } from './canonical/index.ts';
 import type { ImportLimits } from './settings.ts';
@@ -86,6 +94,8 @@ export class Importer {
 
   /** A constant list of int64 made for `node`; returns its name. */
   makeIntegers(node: Node, hint: string, values: readonly number[]): string {
+    const fraction = values.find((value) => !Number.isInteger(value) && Math.abs(value) !== Infinity);
+    if (fraction !== undefined) throw invalid(node, `${hint} hold ${fraction}; they must be integers`);
     return this.makeConstant(node, hint, tensor('int64', [values.length], BigInt64Array.from(values, toInt64)));
   }
 
@@ -165,6 +175,7 @@ export class Importer {
     const rule = shapeRule(node.opType, node.domain);
     if (!rule) throw unsupported(node, 'the operator is not supported');
     checkArity(node);
+    checkOperandTypes(node, this.known(node, 0));
     const types = this.probes.map((_, probe) => rule(node, this.known(node, probe)));
     const shapes = types.flat().map(({ shape }) => shape);
     this.#checkSizes(`Node '${node.name}' (${node.opType}) makes`, shapes, node.name);

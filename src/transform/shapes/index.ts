@@ -96,6 +96,7 @@ export function shapeRule(opType: string, domain: string): ShapeRule | undefined
 }
 
 export { checkArity } from './arity.ts';
+export { checkOperandTypes } from './operandTypes.ts';
 export { sliceRange, reshapeShape } from './layout.ts';
 export { broadcast, dim, integers, invalid, mismatch, need, normalizeAxis, unsupported } from './rule.ts';
 export type { FixedType, Known, ShapeRule } from './rule.ts';

@@ -70,7 +70,7 @@ export function windowOutput(node: Node, shape: Shape, axis: 0 | 1, window: Wind
       node,
       `a window of ${extent} does not fit the padded input of ${size + begin + end} (axis ${axis + 2})`,
     );
-  if (numberAttribute(node, 'ceil_mode', 0) === 0) return Math.floor(span / stride) + 1;
+  if (numberAttribute(node, 'ceil_mode', 0) !== 1) return Math.floor(span / stride) + 1;
   const output = Math.ceil(span / stride) + 1;
   return (output - 1) * stride >= size + begin ? output - 1 : output;
 }

@@ -184,6 +184,9 @@ add('Slice opset 9', {
   opset: 9,
   nodes: [op('Slice', 'x', 'y', { axes: [2, 3], starts: [1, -4], ends: [9223372036854775807, -1] })],
 });
+add('MaxPool whose ceil_mode is another number than 1', {
+  nodes: [op('MaxPool', 'x', 'y', { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 2 })],
+});
 add('Slice with steps', {
   nodes: [op('Slice', 'x s e a t', 'y')],
   initializers: { s: ints(-1, 1), e: ints(-100, 100), a: ints(-1, 2), t: ints(-2, 3) },
