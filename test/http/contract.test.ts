@@ -318,6 +318,9 @@ describe('the service itself', () => {
   it('has a page, a browsable document, and nothing else', async () => {
     for (const url of ['/', '/page.js', '/docs/', '/openapi.json'])
       expect((await service.inject({ url })).statusCode, url).toBe(200);
+    const policyOf = async (url: string) => (await service.inject({ url })).headers['content-security-policy'];
+    expect(await policyOf('/docs/')).toMatch(/style-src 'self' 'unsafe-hashes' 'sha256-[^']+';/);
+    expect(await policyOf('/')).toContain("style-src 'self';");
     const missing = await service.inject({ url: '/v1/secrets' });
     expect(missing.json()).toMatchObject({ status: 404, code: 'ROUTE_NOT_FOUND' });
     expect((await service.inject({ method: 'PUT', url: '/v1/models' })).statusCode).toBe(404);
