@@ -50,12 +50,18 @@ function exportNode({ name, opType, domain, inputs, outputs, attributes }: Node)
 }
 
 function exportAttribute([name, value]: readonly [string, AttributeValue]): AttributeProto {
-  if (typeof value === 'number') return { name, kind: floatAttributes.has(name) ? 'float' : 'int', value };
+  if (typeof value === 'number') return { name, kind: isFloat(name, [value]) ? 'float' : 'int', value };
   if (typeof value === 'string') return { name, kind: 'string', value };
   if ('dtype' in value) return { name, kind: 'tensor', value };
   if (value.some((item) => typeof item === 'string'))
     return { name, kind: 'strings', value: value as readonly string[] };
-  return { name, kind: 'ints', value: value as readonly number[] };
+  const numbers = value as readonly number[];
+  return { name, kind: isFloat(name, numbers) ? 'floats' : 'ints', value: numbers };
+}
+
+/** A file may also carry attributes that its operators do not have: fractions are floats. */
+function isFloat(name: string, values: readonly number[]): boolean {
+  return floatAttributes.has(name) || !values.every(Number.isInteger);
 }
 
 function valueInfo(graph: Graph, name: string): ValueInfo {

@@ -417,6 +417,12 @@ describe('the canonical graph', () => {
     await expect(`${formatGraph(graph)}\n`).toMatchFileSnapshot('golden/imported.txt');
   });
 
+  it('keeps fractions in attributes that the operator does not have', () => {
+    const graph = imported({ nodes: [op('Elu', 'x', 'y', { mode: f(0.5) })] });
+    const [elu] = importModel(readModel(writeModel(exportModel(graph)))).nodes;
+    expect(elu?.attributes.get('mode')).toBe(0.5);
+  });
+
   it('is exported with its metadata, and reads the same again', () => {
     const model = modelOf({ opset: 9, inputs: image, outputs: ['y'], nodes: [op('Clip', 'x', 'y', { min: f(0) })] });
     const graph = importModel({ ...model, metadata: new Map([['octet.labels', '["a"]']]) });
