@@ -101,6 +101,13 @@ describe('operands of another type', () => {
     ['weights of Conv', { nodes: [op('Conv', 'x w', 'y')], initializers: { w: tensor('int8', [4, 3, 1, 1]) } }],
     ['an image of indices', { nodes: [op('ArgMax', 'x', 'i', { axis: 1 }), op('LeakyRelu', 'i', 'y')] }],
     [
+      'what is quantized',
+      {
+        nodes: [op('ArgMax', 'x', 'i', { axis: 1 }), op('QuantizeLinear', 'i s z', 'y')],
+        initializers: { s: floats(1), z: tensor('uint8', [1]) },
+      },
+    ],
+    [
       'one matrix of two',
       {
         nodes: [op('Flatten', 'x', 'f'), op('MatMul', 'f w', 'y')],

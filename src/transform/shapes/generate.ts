@@ -5,7 +5,10 @@ import { integers, mismatch, need, type ShapeRule } from './rule.ts';
 export const constantOfShape: ShapeRule = (node, inputs) => {
   const shape = integers(node, inputs, 0, 'dimensions');
   if (shape.some((size) => !(size >= 0))) throw mismatch(node, `shape ${formatShape(shape)} has a negative dimension`);
-  return [{ dtype: tensorAttribute(node, 'value')?.dtype ?? 'float32', shape }];
+  const value = tensorAttribute(node, 'value');
+  if (value && value.data.length !== 1)
+    throw mismatch(node, `value has ${value.data.length} elements; it must have one`);
+  return [{ dtype: value?.dtype ?? 'float32', shape }];
 };
 
 export const range: ShapeRule = (node, inputs) => {

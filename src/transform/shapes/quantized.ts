@@ -18,6 +18,7 @@ function checkParameters(node: Node, x: Known, scale: Known): void {
 
 export const quantizeLinear: ShapeRule = (node, inputs) => {
   const x = need(node, inputs, 0);
+  if (!x.dtype.startsWith('float')) throw mismatch(node, `what it quantizes is of ${x.dtype}; it takes floats`);
   checkParameters(node, x, need(node, inputs, 1));
   const requested = numberAttribute(node, 'output_dtype', 0);
   const dtype = inputs[2]?.dtype ?? (requested === 0 ? 'uint8' : dtypeOfDataType(requested));
