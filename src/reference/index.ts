@@ -1,16 +1,14 @@
+export { exp, EXP_LIMITS, EXP_SERIES, LN2, log, sigmoid, tanh } from './math.ts';
 export {
-  exp,
-  EXP_LIMITS,
-  EXP_SERIES,
+  ERF32_SERIES,
+  ERF32_SMALL,
+  ERFC32_SERIES,
   EXP32,
   EXP32_SERIES,
-  LN2,
-  log,
-  sigmoid,
-  tanh,
+  GELU32_TANH,
   TANH32_SERIES,
   TANH32_SMALL,
-} from './math.ts';
+} from './math32.ts';
 export { broadcastIndices } from './broadcast.ts';
 export { matMulShapes } from './operators/matmul.ts';
 export { resizeTaps } from './operators/resize.ts';

@@ -3,8 +3,6 @@
  * machine, where Math.exp and its kin may differ in the last place.
  */
 
-const f32 = Math.fround;
-
 /** ln 2 in two parts: `high` has 32 bits, so that n · high is exact for |n| < 2²⁰; `low` is the rest. */
 export const LN2 = { high: 0.69314718036912381649, low: 1.90821492927058770002e-10 } as const;
 
@@ -42,7 +40,7 @@ function scaleByPowerOfTwo(x: number, n: number): number {
 const bits = new DataView(new ArrayBuffer(8));
 
 /** 2ⁿ for −1022 ≤ n ≤ 1023. */
-function powerOfTwo(n: number): number {
+export function powerOfTwo(n: number): number {
   bits.setUint32(0, (n + 1023) << 20);
   bits.setUint32(4, 0);
   return bits.getFloat64(0);
@@ -132,57 +130,4 @@ export function pow(x: number, y: number): number {
   if (y === 0.75) return Math.sqrt(x) * Math.sqrt(Math.sqrt(x));
   if (x < 0) return Number.isInteger(y) ? (y % 2 === 0 ? 1 : -1) * exp(y * log(-x)) : NaN;
   return x === 0 ? (y > 0 ? 0 : Infinity) : exp(y * log(x));
-}
-
-/** The polynomial of `exp32`, highest power first: (eʳ − 1 − r) / r² for |r| ≤ ln 2 / 2. Source: Cephes, expf. */
-export const EXP32_SERIES: readonly number[] = [
-  1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1,
-].map(Math.fround);
-
-/** Constants of `exp32`, all float32: log₂ e, ln 2 in two parts, and the arguments beyond which it is 0 or Infinity. */
-export const EXP32 = {
-  log2e: Math.fround(Math.LOG2E),
-  ln2High: 0.693359375,
-  ln2Low: Math.fround(-2.1219444e-4),
-  min: -104,
-  max: Math.fround(88.72284),
-} as const;
-
-/** eˣ of a float32 with every step rounded to float32, two units in the last place: as `exp`, for vectors of four. */
-export function exp32(x: number): number {
-  if (Number.isNaN(x)) return NaN;
-  if (x > EXP32.max) return Infinity;
-  if (x < EXP32.min) return 0;
-  const n = Math.floor(f32(f32(x * EXP32.log2e) + 0.5));
-  const r = f32(f32(x - f32(n * EXP32.ln2High)) - f32(n * EXP32.ln2Low));
-  let series = 0;
-  for (const coefficient of EXP32_SERIES) series = f32(f32(series * r) + coefficient);
-  const sum = f32(f32(f32(series * f32(r * r)) + r) + 1);
-  const half = n >> 1;
-  return f32(f32(sum * powerOfTwo(half)) * powerOfTwo(n - half));
-}
-
-/** 1 / (1 + e⁻ˣ) of a float32, every step in float32. */
-export function sigmoid32(x: number): number {
-  const power = exp32(-Math.abs(x));
-  return f32((x >= 0 ? 1 : power) / f32(1 + power));
-}
-
-/** tanh x = x + x³ · p(x²) below this. */
-export const TANH32_SMALL = 0.25;
-
-/** p, highest power first: the Taylor series of tanh. */
-export const TANH32_SERIES: readonly number[] = [62 / 2835, -17 / 315, 2 / 15, -1 / 3].map(Math.fround);
-
-/** tanh of a float32, every step in float32: its series near 0, else (1 − e^−2|x|) / (1 + e^−2|x|) with x's sign. */
-export function tanh32(x: number): number {
-  const magnitude = Math.abs(x);
-  if (magnitude < TANH32_SMALL) {
-    const square = f32(x * x);
-    let series = 0;
-    for (const coefficient of TANH32_SERIES) series = f32(f32(series * square) + coefficient);
-    return f32(x + f32(f32(x * square) * series));
-  }
-  const power = exp32(-2 * magnitude);
-  return Math.sign(x) * f32(f32(1 - power) / f32(1 + power));
 }

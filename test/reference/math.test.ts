@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { erf, exp, exp32, log, pow, sigmoid, sigmoid32, tanh, tanh32 } from '../../src/reference/math.ts';
+import { erf, exp, log, pow, sigmoid, tanh } from '../../src/reference/math.ts';
+import { erf32, exp32, gelu32, geluTanh32, mish32, sigmoid32, tanh32 } from '../../src/reference/math32.ts';
 
 /** Relative error against the platform's function, which is within 2⁻⁵² of the truth. */
 function expectClose(actual: number, expected: number, relative = 2 ** -48): void {
@@ -62,6 +63,30 @@ describe('elementary functions without the platform', () => {
     );
     expect(f(NaN)).toBeNaN();
     expect([-Infinity, 0, Infinity].map(f)).toEqual([-Infinity, 0, Infinity].map(truth));
+  });
+
+  it.each([
+    ['erf32', erf32, erf],
+    ['gelu32', gelu32, (x: number) => 0.5 * x * (1 + erf(x * Math.SQRT1_2))],
+    ['geluTanh32', geluTanh32, (x: number) => x * sigmoid(2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))],
+    ['mish32', mish32, (x: number) => x * tanh(Math.log1p(Math.exp(x)))],
+  ] as const)('%s keeps to float32 within a few units in the last place', (_, f, truth) => {
+    fc.assert(
+      fc.property(fc.float({ min: -4, max: 80, noNaN: true }), (x) => {
+        expect(f(x)).toBe(Math.fround(f(x)));
+        // below the normal numbers an error is absolute
+        expect(Math.abs(f(x) - truth(x))).toBeLessThanOrEqual(Math.abs(truth(x)) * 2 ** -19 + 2 ** -140);
+      }),
+      { numRuns: 1000 },
+    );
+    expect(f(NaN)).toBeNaN();
+    expect(f(-0)).toBe(-0);
+  });
+
+  it('erf32 saturates, and gelu32 keeps what is left of its tail', () => {
+    expect([-Infinity, -10, 10, Infinity].map(erf32)).toEqual([-1, -1, 1, 1]);
+    // erfc(8 / √2) / 2 = 6.2209605742717e-16
+    expectClose(gelu32(-8), -8 * 6.2209605742717e-16, 2 ** -17);
   });
 
   it('pow by the exponents that have roots', () => {

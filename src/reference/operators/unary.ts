@@ -2,7 +2,8 @@ import { numberAttribute, stringAttribute, type Node } from '../../graph/index.t
 import { tensor, type Tensor } from '../../tensor/index.ts';
 import { convert } from './cast.ts';
 import { broadcastIndices } from '../broadcast.ts';
-import { erf, exp, log, pow, sigmoid, sigmoid32, tanh, tanh32 } from '../math.ts';
+import { erf, exp, log, pow, sigmoid, tanh } from '../math.ts';
+import { erf32, gelu32, geluTanh32, mish32, sigmoid32, tanh32 } from '../math32.ts';
 import { floatInput, requiredInput, type Kernel } from '../kernel.ts';
 import { nearestEven } from '../requantize.ts';
 
@@ -33,6 +34,10 @@ const clamp01 = (x: number): number => (x < 0 ? 0 : x > 1 ? 1 : x);
 /** max(0, min(1, alpha · x + beta)). */
 const hardSigmoid = (alpha: number, beta: number) => (x: number) => clamp01(Math.fround(Math.fround(alpha * x) + beta));
 
+const approximatesByTanh = (node: Node): boolean => stringAttribute(node, 'approximate', 'none') === 'tanh';
+
+const geluTanh = (x: number): number => 0.5 * x * (1 + tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * pow(x, 3))));
+
 /** Activation functions and other functions of one float tensor, by operator type. */
 export const unaryKernels: Readonly<Record<string, Kernel>> = {
   Relu: elementwise(() => (x) => (x < 0 ? 0 : x)),
@@ -48,7 +53,10 @@ export const unaryKernels: Readonly<Record<string, Kernel>> = {
   Log: elementwise(() => log),
   Sqrt: elementwise(() => Math.sqrt),
   Reciprocal: elementwise(() => (x) => 1 / x),
-  Erf: elementwise(() => erf),
+  Erf: elementwise(
+    () => erf,
+    () => erf32,
+  ),
   Abs: elementwise(() => Math.abs),
   Neg: elementwise(() => (x) => -x),
   Floor: elementwise(() => Math.floor),
@@ -58,7 +66,10 @@ export const unaryKernels: Readonly<Record<string, Kernel>> = {
   Not: elementwise(() => (x) => (x === 0 ? 1 : 0)),
   Softplus: elementwise(() => (x) => Math.max(x, 0) + log(1 + exp(-Math.abs(x)))),
   Softsign: elementwise(() => (x) => x / (1 + Math.abs(x))),
-  Mish: elementwise(() => (x) => x * tanh(Math.max(x, 0) + log(1 + exp(-Math.abs(x))))),
+  Mish: elementwise(
+    () => (x) => x * tanh(Math.max(x, 0) + log(1 + exp(-Math.abs(x)))),
+    () => mish32,
+  ),
   HardSwish: elementwise(() => {
     const gate = hardSigmoid(Math.fround(1 / 6), 0.5);
     return (x) => x * Math.fround(gate(x));
@@ -87,13 +98,10 @@ export const unaryKernels: Readonly<Record<string, Kernel>> = {
     const alpha = Math.fround(numberAttribute(node, 'alpha', 1));
     return (x) => (x > alpha ? x : 0);
   }),
-  Gelu: elementwise((node) => {
-    if (stringAttribute(node, 'approximate', 'none') === 'tanh') {
-      const scale = Math.sqrt(2 / Math.PI);
-      return (x) => 0.5 * x * (1 + tanh(scale * (x + 0.044715 * pow(x, 3))));
-    }
-    return (x) => 0.5 * x * (1 + erf(x / Math.SQRT2));
-  }),
+  Gelu: elementwise(
+    (node) => (approximatesByTanh(node) ? geluTanh : (x) => 0.5 * x * (1 + erf(x / Math.SQRT2))),
+    (node) => (approximatesByTanh(node) ? geluTanh32 : gelu32),
+  ),
 };
 
 function bound(input: Tensor | undefined, absent: number): number {

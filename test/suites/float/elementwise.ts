@@ -30,11 +30,19 @@ const unary: fc.Arbitrary<(shape: readonly number[]) => FloatNode> = fc.oneof(
       'HardSwish',
       'Log',
       'Softplus',
+      ...['Erf', 'Gelu', 'Mish', 'Reciprocal', 'Softsign', 'Selu', 'Celu', 'ThresholdedRelu'],
     )
     .map((opType) => (shape: readonly number[]) => ({ opType, inputs: [shape] })),
   fc
-    .tuple(fc.constantFrom('LeakyRelu', 'HardSigmoid', 'Elu'), fc.constantFrom(0.1, 0.01, 0.3, -0.5))
+    .tuple(
+      fc.constantFrom('LeakyRelu', 'HardSigmoid', 'Elu', 'Selu', 'Celu', 'ThresholdedRelu'),
+      fc.constantFrom(0.1, 0.01, 0.3, -0.5),
+    )
     .map(([opType, alpha]) => (shape: readonly number[]) => ({ opType, attributes: { alpha }, inputs: [shape] })),
+  fc.constant((shape: readonly number[]) => ({ opType: 'Gelu', attributes: { approximate: 'tanh' }, inputs: [shape] })),
+  fc
+    .constantFrom(2, 3, 0.5, 0.75, -1, -0.5, 0, 1, 1.7, 9)
+    .map((exponent) => (shape: readonly number[]) => ({ opType: 'Pow', inputs: [shape, scalar(exponent)] })),
   fc
     .tuple(fc.option(fc.constantFrom(-1, 0)), fc.option(fc.constantFrom(1, 6)))
     .map(([low, high]) => (shape: readonly number[]) => ({
@@ -59,7 +67,7 @@ function partners(shape: readonly number[]): readonly (readonly number[])[] {
 const binaries = fc
   .tuple(
     floatShapes,
-    fc.constantFrom('Add', 'Sub', 'Mul', 'Div', 'PRelu'),
+    fc.constantFrom('Add', 'Sub', 'Mul', 'Div', 'PRelu', 'Max', 'Min'),
     fc.nat(5),
     fc.constantFrom('value', 'constant'),
     fc.boolean(),
@@ -99,7 +107,7 @@ const argMaxes = fc
   });
 
 export const floatElementwiseSuites: readonly Suite[] = [
-  { name: 'float functions', problems: unaries, runs: 60 },
+  { name: 'float functions', problems: unaries, runs: 90 },
   { name: 'float operators of two', problems: binaries, runs: 60 },
   { name: 'float softmax', problems: softmaxes, runs: 30 },
   { name: 'float arg max', problems: argMaxes, runs: 30 },

@@ -34,7 +34,7 @@ const responses = fc
     images,
     upTo(7),
     fc.constantFrom(1e-4, 0.5),
-    fc.constantFrom(0.75, 0.5, 0.3),
+    fc.constantFrom(0.75, 0.5, 0.3, 1, 2),
     fc.constantFrom(1, 2),
     floatCommon,
   )
@@ -46,8 +46,30 @@ const responses = fc
     });
   });
 
+/** Rows of tokens and of images with their channels last. */
+const tokens = fc.oneof(
+  fc.tuple(upTo(9), fc.oneof(upTo(19), fc.constantFrom(16, 36))).map((sizes) => ({ shape: [1, ...sizes], axis: -1 })),
+  fc
+    .tuple(upTo(4), upTo(4), upTo(19))
+    .chain((sizes) => fc.constantFrom(-1, 3, 2, 1).map((axis) => ({ shape: [1, ...sizes], axis }))),
+);
+
+const layerNormalizations = fc
+  .tuple(tokens, fc.constantFrom(1e-5, 1e-3), fc.boolean(), floatCommon)
+  .map(([{ shape, axis }, epsilon, shifted, common]): Problem => {
+    const random = seededRandom(common.seed + 1);
+    const normalized = shape.slice(axis);
+    const [gamma, beta] = [constantOf(normalized, random), constantOf(normalized, random)];
+    const inputs = [shape, gamma, ...(shifted ? [beta] : [])];
+    return floatProblem({ opType: 'LayerNormalization', attributes: { axis, epsilon }, inputs }, common, {
+      kernel: /^float\.layernormalization$/,
+      specials: 'with specials',
+    });
+  });
+
 export const floatNormalizationSuites: readonly Suite[] = [
   { name: 'float batch normalization', problems: batchNormalizations, runs: 15 },
   { name: 'float instance normalization', problems: instanceNormalizations, runs: 15 },
+  { name: 'float normalization of rows', problems: layerNormalizations, runs: 40 },
   { name: 'float local response normalization', problems: responses, runs: 20 },
 ];

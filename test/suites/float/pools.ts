@@ -54,6 +54,27 @@ const reductions = fc
     });
   });
 
+/** Neighbouring axes of any tensor, and the channels of an image. */
+const stretches = fc.oneof(
+  fc.constantFrom([-1], [1], [2], [1, 2], [2, 3], [3], [1, 2, 3]).map((axes) => ({ rank: 4, axes })),
+  fc.constantFrom([-1], [1], [1, 2], [2]).map((axes) => ({ rank: 3, axes })),
+  fc.constantFrom([1], [-1]).map((axes) => ({ rank: 2, axes })),
+);
+
+const stretchReductions = fc
+  .tuple(
+    fc.constantFrom('Mean', 'Sum', 'Max', 'Min', 'SumSquare', 'L1', 'L2', 'Prod'),
+    ...[stretches, fc.tuple(upTo(9), upTo(7), upTo(19)), fc.constantFrom(0, 1)],
+    floatCommon,
+  )
+  .map(([reduction, { rank, axes }, sizes, keepdims, common]): Problem => {
+    const inputs = [[1, ...sizes.slice(0, rank - 1)], int64(axes)];
+    // without its dimension, a result of one sample would not say where the next one's is
+    const batch = keepdims === 1 ? common.batch : 1;
+    const node = { opType: `Reduce${reduction}`, attributes: { keepdims }, inputs };
+    return floatProblem(node, { ...common, batch }, { kernel: /^float\.reduce/, specials: 'with specials' });
+  });
+
 const resizes = fc
   .tuple(
     fc.constantFrom('linear', 'cubic'),
@@ -72,5 +93,6 @@ const resizes = fc
 export const floatPoolSuites: readonly Suite[] = [
   { name: 'float pooling', problems: pools, runs: 40 },
   { name: 'float interpolation', problems: resizes, runs: 30 },
+  { name: 'float reductions of neighbouring axes', problems: stretchReductions, runs: 60 },
   { name: 'float reductions of pixels', problems: reductions, runs: 30 },
 ];

@@ -1,8 +1,9 @@
 import type { FloatOperation, QuantizedGraph } from '../../../graph/index.ts';
 import { inputsOf } from '../../../reference/index.ts';
 import type { PlanContext } from '../../plan/step.ts';
-import { functionOf, type MakeFunction } from './functions.ts';
+import { functionOf } from './functions.ts';
 import type { PlannedFloat } from './planner.ts';
+import type { MakeFunction } from './vectorFunction.ts';
 
 /** The function that a layer applies to its sums. */
 export function activationOf(

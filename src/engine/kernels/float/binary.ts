@@ -15,6 +15,9 @@ const operators: Readonly<Record<string, (f: FunctionBuilder, a: Local, b: Local
   Sub: (f, a, b) => f.get(a).get(b).op('f32x4.sub'),
   Mul: (f, a, b) => f.get(a).get(b).op('f32x4.mul'),
   Div: (f, a, b) => f.get(a).get(b).op('f32x4.div'),
+  // pmax(a, b) is a < b ? b : a: of two equal ones the reference takes b; NaN in a is chosen at last
+  Max: (f, a, b) => f.get(b).get(a).op('f32x4.pmax').get(a).get(a).get(a).op('f32x4.eq').op('v128.bitselect'),
+  Min: (f, a, b) => f.get(b).get(a).op('f32x4.pmin').get(a).get(a).get(a).op('f32x4.eq').op('v128.bitselect'),
   /** a < 0 ? a · b : a */
   PRelu: (f, a, b) => {
     const zero = f.local('v');

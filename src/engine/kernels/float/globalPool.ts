@@ -2,7 +2,7 @@ import { numberAttribute, type Node } from '../../../graph/index.ts';
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
 import { stepFunction, type PlanContext } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
-import { splat64 } from './functions.ts';
+import { splat64 } from './vectorFunction.ts';
 import { imageOf, type FloatImage } from './image.ts';
 import { isFloat32, type FloatPlanner } from './planner.ts';
 import { emitAddWide, emitNarrowed, LANES } from './vectors.ts';

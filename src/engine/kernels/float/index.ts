@@ -12,8 +12,10 @@ import { planGlobalPool } from './globalPool.ts';
 import { planMatMul } from './matMul.ts';
 import { planInstanceNormalization } from './instanceNormalization.ts';
 import { planBatchNormalization, planLrn } from './normalization.ts';
+import { planLayerNormalization } from './layerNormalization.ts';
 import { planPool } from './pool.ts';
 import type { FloatPlanner } from './planner.ts';
+import { planReduce } from './reduce.ts';
 import { planResize } from './resize.ts';
 import { planSoftmax } from './softmax.ts';
 import { planUnary } from './unary.ts';
@@ -28,11 +30,13 @@ const planners: readonly FloatPlanner[] = [
   planBinary,
   planPool,
   planGlobalPool,
+  planReduce,
   planSoftmax,
   planResize,
   planArgMax,
   planBatchNormalization,
   planInstanceNormalization,
+  planLayerNormalization,
   planLrn,
 ];
 

@@ -3,7 +3,7 @@ import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
 import { stepFunction, type StepParameters } from '../../plan/step.ts';
 import { emitLastFits } from '../loops.ts';
 import { bytesOf } from '../requantize.ts';
-import { splat64 } from './functions.ts';
+import { splat64 } from './vectorFunction.ts';
 import { imageOf, type FloatImage } from './image.ts';
 import type { FloatPlanner } from './planner.ts';
 import { emitAddWide, emitNarrowed, emitStoreFloats, emitWidened, LANES } from './vectors.ts';

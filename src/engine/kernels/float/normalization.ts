@@ -2,11 +2,10 @@ import { numberAttribute, type Node } from '../../../graph/index.ts';
 import type { FunctionBuilder, Local } from '../../../wasm/index.ts';
 import { stepFunction, type Placement, type StepParameters } from '../../plan/step.ts';
 import { bytesOf } from '../requantize.ts';
-import { emitExp } from './exp.ts';
-import { splat64 } from './functions.ts';
 import { imageOf, type FloatImage } from './image.ts';
-import { emitLog } from './log.ts';
 import type { FloatPlanner } from './planner.ts';
+import { emitPower, hasPower } from './power.ts';
+import { splat64 } from './vectorFunction.ts';
 import { emitNarrowed, emitStoreFloats, emitWidened, LANES } from './vectors.ts';
 
 /** y = x · factor + shift a channel, in float64, from the stored statistics. */
@@ -131,8 +130,7 @@ export const planLrn: FloatPlanner = (operation, context) => {
   const image = imageOf(node.inputs[0] ?? '', context);
   if (node.domain !== '' || node.opType !== 'LRN' || !image || !imageOf(output, context)) return undefined;
   const response = responseOf(node);
-  // whole powers are products in the reference
-  if (Number.isInteger(response.beta)) return undefined;
+  if (!hasPower(response.beta)) return undefined;
   return {
     runs: 'wasm',
     operation,
@@ -218,20 +216,4 @@ function emitLrn(f: FunctionBuilder, lrn: Lrn, place: Placement, parameters: Ste
       emitNarrowed(f, halves);
     },
   });
-}
-
-/** x^y for x > 0 as the reference has it: √x for ½, √x · √√x for ¾, else e^(y · ln x). */
-function emitPower(f: FunctionBuilder, exponent: number): (x: Local) => void {
-  if (exponent === 0.5 || exponent === 0.75)
-    return (x) => {
-      f.get(x).op('f64x2.sqrt');
-      if (exponent === 0.75) f.tee(x).get(x).op('f64x2.sqrt').op('f64x2.mul');
-    };
-  const [exp, log, factor] = [emitExp(f), emitLog(f), splat64(f, exponent)];
-  const argument = f.local('v');
-  return (x) => {
-    log(x);
-    f.get(factor).op('f64x2.mul').set(argument);
-    exp(argument);
-  };
 }

@@ -5,7 +5,7 @@ import { emitPaddedInput, paddedInput } from '../../paddedInput.ts';
 import { bytesOf } from '../../requantize.ts';
 import { activationOf } from '../activation.ts';
 import type { FloatConv } from './geometry.ts';
-import type { MakeFunction } from '../functions.ts';
+import type { MakeFunction } from '../vectorFunction.ts';
 import { asBytes } from '../image.ts';
 import type { PlannedFloat } from '../planner.ts';
 import { emitStoreFloats, LANES } from '../vectors.ts';

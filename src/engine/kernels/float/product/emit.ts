@@ -1,6 +1,6 @@
 import type { FunctionBuilder, Local } from '../../../../wasm/index.ts';
 import { emitLastFits } from '../../loops.ts';
-import type { MakeFunction, VectorFunction } from '../functions.ts';
+import type { MakeFunction, VectorFunction } from '../vectorFunction.ts';
 import { emitStoreFloats, LANES } from '../vectors.ts';
 import { emitDequantize, emitDequantizePanel, type PackedIntegers } from './dequantize.ts';
 import { depthOf, panelsOf, type Product } from './product.ts';
